@@ -1,0 +1,136 @@
+/**
+ * A whitelisted command, the hosts it may run on, what rendering makes of it and how it ended.
+ * Only `render` (whitelist) makes a RenderedCommand; nothing else ever becomes text for a shell.
+ */
+import type { JsonObject } from './json.ts';
+import type { Template } from './template.ts';
+
+export type Risk = 'read' | 'change' | 'critical';
+
+/** The type of a parameter decides which values exist; see `checkValue` in params.ts. */
+export type ParamType =
+  | { readonly kind: 'path'; readonly roots: readonly string[] }
+  | { readonly kind: 'unit' }
+  | { readonly kind: 'container' }
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number }
+  | { readonly kind: 'choice'; readonly values: readonly string[] }
+  /** Free text of one line; `pattern` (RE2, anchored at both ends) narrows it. */
+  | { readonly kind: 'text'; readonly pattern?: string; readonly maxLength: number };
+
+export interface Param {
+  readonly name: string;
+  readonly description: string;
+  readonly type: ParamType;
+  readonly optional: boolean;
+  readonly default?: string;
+}
+
+/** One entry of the catalogue. `template` is the author's fixed shell text with its placeholders found. */
+export interface CommandSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly category: string;
+  readonly template: Template;
+  readonly params: readonly Param[];
+  readonly risk: Risk;
+  /** Host names or `@tag`; empty means every host. */
+  readonly hosts: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly maxOutputBytes: number;
+  readonly examples: readonly string[];
+}
+
+/** How a host's key is known: pinned SHA256 fingerprint, or looked up in a known_hosts file. */
+export type HostKeySource =
+  | { readonly kind: 'fingerprint'; readonly sha256: string }
+  | { readonly kind: 'known-hosts'; readonly file: string };
+
+/** One machine commands may run on. `name` is an id: matched exactly, never resolved. */
+export interface Host {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly keyFile?: string;
+  /** Name of the environment variable or setting that held the passphrase is for messages only. */
+  readonly passphrase?: string;
+  readonly hostKey: HostKeySource;
+  /** PATH on the far side; undefined for the standard one. */
+  readonly path?: string;
+  readonly tags: readonly string[];
+  readonly tier: string;
+}
+
+/** What will run, exactly. `digest` covers the spec, the typed values and the host with its key and login. */
+export interface RenderedCommand {
+  readonly command: string;
+  readonly host: string;
+  readonly values: Readonly<Record<string, string>>;
+  /** The command as a person reads it on a card: the template with its values shown quoted. */
+  readonly line: string;
+  /** The script handed to the remote shell, values by position as "$1", "$2"… */
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly maxOutputBytes: number;
+  readonly digest: string;
+  /** What the digest was made of, for saying which part changed. */
+  readonly bound: JsonObject;
+}
+
+/** How a command ended. `ended` false means that something may still run on the host. */
+export type CommandEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: string }
+  | { readonly kind: 'timed-out'; readonly ended: boolean }
+  | { readonly kind: 'cancelled'; readonly ended: boolean }
+  /** Nothing has run: no connection, a refused key, a login shell that ended first. */
+  | { readonly kind: 'unreachable'; readonly problem: string }
+  /** Started, then the connection or the process that watched it went away: the outcome is unknown. */
+  | { readonly kind: 'lost'; readonly problem: string };
+
+export interface CommandResult {
+  readonly end: CommandEnd;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Bytes were left out on the far side because the output limit was reached. */
+  readonly truncated: boolean;
+  readonly ms: number;
+  /** SHA256 fingerprint of the key that the host showed, when there was a connection. */
+  readonly hostKey?: string;
+}
+
+/** One command as the thread shows it after it ran; output is cleaned and cut for display. */
+export interface RanCommand {
+  readonly command: string;
+  readonly host: string;
+  readonly line: string;
+  readonly end: CommandEnd;
+  readonly ms: number;
+  readonly output: string;
+  readonly truncated: boolean;
+}
+
+/** The end in a person's words: "exit 0", "timed out, ended there". */
+export function endText(end: CommandEnd): string {
+  switch (end.kind) {
+    case 'exited':
+      return `exit ${end.code}`;
+    case 'signalled':
+      return `ended by ${end.signal}`;
+    case 'timed-out':
+      return end.ended ? 'time limit reached, ended there' : 'time limit reached, may still be running there';
+    case 'cancelled':
+      return end.ended ? 'stopped, ended there' : 'stopped here, may still be running there';
+    case 'unreachable':
+      return `not run: ${end.problem}`;
+    case 'lost':
+      return `outcome unknown: ${end.problem}`;
+    default:
+      return end satisfies never;
+  }
+}
+
+export function succeeded(end: CommandEnd): boolean {
+  return end.kind === 'exited' && end.code === 0;
+}

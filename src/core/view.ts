@@ -1,0 +1,239 @@
+/**
+ * What a thread should show of a run, platform-neutral and pure; adapters only draw it. A run is drawn as segments
+ * with a card between them, so that what follows a decision appears below the card that was decided.
+ */
+import type { Approval, ApprovalRuleView, ApprovalSubject, Verdict } from './approval.ts';
+import { decider, denyReason } from './approval.ts';
+import type { RanCommand } from './command.ts';
+import { endText, succeeded } from './command.ts';
+import type { User } from './conversation.ts';
+import { problemText } from './errors.ts';
+import type { ApprovalId, CallId, RunId } from './ids.ts';
+import type { JsonObject } from './json.ts';
+import type { Run, Turn } from './run.ts';
+import { hasEnded, requester } from './run.ts';
+import type { ToolCall } from './tool-call.ts';
+
+export type RunStatus = 'queued' | 'thinking' | 'working' | 'waiting' | 'finished' | 'failed' | 'cancelled';
+
+export type CallStatus = 'running' | 'waiting' | 'approved' | 'ok' | 'failed' | 'refused' | 'unknown';
+
+export interface CallView {
+  readonly id: CallId;
+  readonly tool: string;
+  readonly args: JsonObject;
+  /** One line for people: the tool with its arguments. */
+  readonly title: string;
+  readonly status: CallStatus;
+  /** How it ended, in words: "exit 0", the refusal's reason. */
+  readonly outcome: string;
+  readonly ms?: number;
+  readonly ran: readonly RanCommand[];
+}
+
+export type Part =
+  /** What a person said; drawn only where the platform does not show it already (console). */
+  | { readonly kind: 'person'; readonly user: User; readonly text: string; readonly at: number }
+  /** The agent's words, in Markdown. Not trusted: adapters neutralise mentions and links. */
+  | { readonly kind: 'text'; readonly markdown: string }
+  | { readonly kind: 'call'; readonly call: CallView }
+  | { readonly kind: 'notice'; readonly level: 'info' | 'warning' | 'error'; readonly text: string };
+
+/** One segment of a run: the live message while it works, the answer when it is done. */
+export interface SegmentView {
+  readonly kind: 'segment';
+  readonly runId: RunId;
+  readonly parts: readonly Part[];
+  /** The run's status, shown on its last segment; earlier ones carry none. */
+  readonly status?: RunStatus;
+  readonly stoppable: boolean;
+  /** Small print on the last segment: tokens used. */
+  readonly footer?: string;
+}
+
+/** One approval. While `verdict` is pending it carries the buttons, afterwards who decided and what came of it. */
+export interface CardView {
+  readonly kind: 'card';
+  readonly runId: RunId;
+  readonly approvalId: ApprovalId;
+  readonly subject: ApprovalSubject;
+  readonly rule: ApprovalRuleView;
+  readonly requestedBy: User;
+  /** The agent's words, to be marked as such. */
+  readonly agentReason?: string;
+  readonly digestPrefix: string;
+  readonly expiresAt: number;
+  readonly approvals: readonly User[];
+  readonly verdict: Verdict;
+  readonly decidedBy?: User;
+  readonly denyReason?: string;
+  /** What came of an approved command, in words. */
+  readonly outcome?: string;
+}
+
+export type View = SegmentView | CardView;
+
+export interface Drawing {
+  readonly key: string;
+  readonly view: View;
+}
+
+/** Everything the thread should show of this run, top to bottom. `streaming` is the text of the turn under way. */
+export function draw(run: Run, streaming = ''): readonly Drawing[] {
+  const segments: { parts: Part[]; cards: Drawing[] }[] = [{ parts: [], cards: [] }];
+  for (const turn of run.turns) {
+    const last = segments[segments.length - 1];
+    if (!last) break;
+    last.parts.push(...turnParts(turn));
+    const asked = turn.kind === 'agent' ? turn.calls.filter((c) => c.approval) : [];
+    if (asked.length === 0) continue;
+    last.cards.push(...asked.flatMap((c) => cardOf(run, c)));
+    segments.push({ parts: [], cards: [] });
+  }
+  const last = segments[segments.length - 1];
+  if (!last) return [];
+  if (streaming) last.parts.push({ kind: 'text', markdown: streaming });
+  last.parts.push(...run.joined.flatMap(turnParts));
+  last.parts.push(...ending(run));
+  // A segment opened by a card is only worth a message once there is something to say in it.
+  if (last.parts.length === 0 && segments.length > 1 && (run.state.kind === 'waiting' || hasEnded(run)))
+    segments.pop();
+
+  return segments.flatMap((segment, i) => {
+    const isLast = i === segments.length - 1;
+    const footer = isLast && hasEnded(run) ? usageText(run) : undefined;
+    const view: SegmentView = {
+      kind: 'segment',
+      runId: run.id,
+      parts: segment.parts,
+      ...(isLast ? { status: statusOf(run, streaming) } : {}),
+      stoppable: isLast && !hasEnded(run),
+      ...(footer ? { footer } : {}),
+    };
+    return [{ key: `${run.id}.s${i}`, view }, ...segment.cards];
+  });
+}
+
+export function statusOf(run: Run, streaming = ''): RunStatus {
+  if (run.state.kind !== 'running') return run.state.kind;
+  const last = run.turns.at(-1);
+  const working = !streaming && last?.kind === 'agent' && last.calls.some((c) => c.state.kind === 'started');
+  return working ? 'working' : 'thinking';
+}
+
+function turnParts(turn: Turn): Part[] {
+  if (turn.kind === 'person') return [{ kind: 'person', user: turn.user, text: turn.text, at: turn.at }];
+  const parts: Part[] = [];
+  if (turn.text) parts.push({ kind: 'text', markdown: turn.text });
+  parts.push(...turn.calls.map((c): Part => ({ kind: 'call', call: callView(c) })));
+  if (turn.note) parts.push({ kind: 'notice', level: 'warning', text: turn.note });
+  return parts;
+}
+
+function ending(run: Run): Part[] {
+  if (run.state.kind === 'failed')
+    return [{ kind: 'notice', level: 'error', text: problemText(run.state.problem) }];
+  if (run.state.kind === 'cancelled')
+    return [{ kind: 'notice', level: 'info', text: `Stopped by ${run.state.by.name}.` }];
+  return [];
+}
+
+function callView(call: ToolCall): CallView {
+  const { status, outcome } = callOutcome(call);
+  return {
+    id: call.id,
+    tool: call.tool,
+    args: call.args,
+    title: titleOf(call),
+    status,
+    outcome,
+    ...(call.state.kind === 'done' ? { ms: call.state.ms } : {}),
+    ran: call.state.kind === 'done' ? call.state.result.ran : [],
+  };
+}
+
+/** `execute_command` is named by the command it executes: that is the word people know. */
+function titleOf(call: ToolCall): string {
+  const { command_name: command, parameters, ...rest } = call.args;
+  const named = call.tool === 'execute_command' && typeof command === 'string' ? command : call.tool;
+  const nested = parameters !== null && typeof parameters === 'object' ? (parameters as JsonObject) : {};
+  const args = Object.entries(named === call.tool ? call.args : { ...nested, ...rest }).filter(
+    ([key]) => key !== 'reason',
+  );
+  return [named, ...args.map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`)].join(' ');
+}
+
+function callOutcome(call: ToolCall): { status: CallStatus; outcome: string } {
+  const { state } = call;
+  switch (state.kind) {
+    case 'proposed':
+      return { status: 'running', outcome: 'about to run' };
+    case 'started':
+      return { status: 'running', outcome: 'running' };
+    case 'waiting':
+      return { status: 'waiting', outcome: 'waiting for approval' };
+    case 'cleared':
+      return { status: 'approved', outcome: 'approved, about to run' };
+    case 'done': {
+      const ends = state.result.ran.map((r) => endText(r.end));
+      const ok = !state.result.isError && state.result.ran.every((r) => succeeded(r.end));
+      return {
+        status: ok ? 'ok' : 'failed',
+        outcome: [...new Set(ends)].join(', ') || (ok ? 'done' : state.result.text),
+      };
+    }
+    case 'refused':
+      return { status: 'refused', outcome: state.reason };
+    case 'lost':
+      return { status: 'unknown', outcome: `outcome unknown: ${state.reason}` };
+    default:
+      return state satisfies never;
+  }
+}
+
+function cardOf(run: Run, call: ToolCall): Drawing[] {
+  const { approval } = call;
+  if (!approval) return [];
+  const decidedBy = decider(approval);
+  const reason = denyReason(approval);
+  const outcome = approvalOutcome(approval, call);
+  const view: CardView = {
+    kind: 'card',
+    runId: run.id,
+    approvalId: approval.id,
+    subject: approval.subject,
+    rule: approval.rule,
+    requestedBy: requester(run),
+    ...(approval.agentReason ? { agentReason: approval.agentReason } : {}),
+    digestPrefix: approval.digest.slice(0, 12),
+    expiresAt: approval.expiresAt,
+    approvals: approval.votes.filter((v) => v.statement.verdict === 'approve').map((v) => v.statement.user),
+    verdict: approval.verdict,
+    ...(decidedBy ? { decidedBy } : {}),
+    ...(reason ? { denyReason: reason } : {}),
+    ...(outcome ? { outcome } : {}),
+  };
+  return [{ key: approval.id, view }];
+}
+
+function approvalOutcome(approval: Approval, call: ToolCall): string | undefined {
+  switch (approval.verdict) {
+    case 'pending':
+      return undefined;
+    case 'denied':
+    case 'expired':
+    case 'withdrawn':
+      return 'not run';
+    case 'approved':
+      return callOutcome(call).outcome;
+    default:
+      return approval.verdict satisfies never;
+  }
+}
+
+function usageText(run: Run): string | undefined {
+  const { requests, inputTokens, cachedTokens, outputTokens } = run.usage;
+  if (inputTokens + cachedTokens + outputTokens === 0) return undefined;
+  const tokens = `${inputTokens + cachedTokens} tokens in (${cachedTokens} cached), ${outputTokens} out`;
+  return `${tokens}, ${requests} model ${requests === 1 ? 'request' : 'requests'}`;
+}
