@@ -12,6 +12,7 @@ export type ProblemCode =
   | 'model-unreachable'
   | 'model-failed'
   | 'audit-unwritable'
+  | 'budget-spent'
   | 'internal';
 
 /** A failure as a value: one sentence of what happened and one of what to do. */

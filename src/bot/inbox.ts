@@ -1,0 +1,149 @@
+/**
+ * Where every adapter brings what it heard: decides whether it may be asked and keeps it. Only when this has
+ * resolved does an adapter acknowledge its platform. What is refused is audited and said to the person alone.
+ */
+import type { Mention, StopRequest } from '../core/conversation.ts';
+import { conversationKey, userKey } from '../core/conversation.ts';
+import type { RunId } from '../core/ids.ts';
+import { runIdFor } from '../core/ids.ts';
+import { askerOf, isIncidentChannel, mayTalk, type Policy } from '../core/policy.ts';
+import type { AuditLog, Clock, Inbox, Received, RunQueue, RunStore } from '../core/ports.ts';
+import { hasEnded, newRun, type Run } from '../core/run.ts';
+import { askStop, join } from '../core/run-changes.ts';
+import type { RequestStatement, SignedRequest } from '../core/signed.ts';
+import { type Decide, decideOn } from './decide.ts';
+import { helpText, notAllowedText, statusText } from './replies.ts';
+import { wordOf } from './words.ts';
+
+/** Earlier runs of a thread that are looked at; the model reads as many. */
+const historyLimit = 10;
+
+export interface InboxParts extends Omit<Decide, 'nudge'> {
+  readonly store: RunStore;
+  readonly queue: RunQueue;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly policy: () => Policy;
+  readonly sign: Decide['sign'] & ((statement: RequestStatement) => SignedRequest);
+  /** Names of the commands, for help. */
+  readonly commands: () => readonly { readonly name: string; readonly description: string }[];
+}
+
+export function createInbox(parts: InboxParts): Inbox {
+  const { store, queue, audit, clock, policy } = parts;
+
+  async function wake(id: RunId): Promise<void> {
+    await queue.advance(id);
+    await queue.nudge(id);
+  }
+
+  async function mentioned(mention: Mention): Promise<Received> {
+    const { conversation, user } = mention;
+    const known = await store.byEvent(conversation.platform, mention.eventId);
+    if (known) {
+      await wake(known);
+      return { kind: 'accepted', runId: known };
+    }
+
+    const history = await store.history(conversation, historyLimit);
+    if (!mention.addressed && !isForUs(policy(), mention, history)) return { kind: 'ignored' };
+
+    if (!mayTalk(policy(), askerOf(user, mention.groups), conversation)) {
+      // Plain talk in a thread of ours by somebody without rights is a conversation among people.
+      if (!mention.addressed) return { kind: 'ignored' };
+      await audit.record({
+        kind: 'request.refused',
+        who: userKey(user),
+        data: { in: conversationKey(conversation) },
+      });
+      return { kind: 'refused', text: notAllowedText(user) };
+    }
+
+    const active = history.filter((run) => !hasEnded(run));
+    const word = mention.direct ? undefined : wordOf(mention.text);
+    if (word === 'help') return { kind: 'answered', text: helpText(parts.commands()) };
+    if (word === 'status') return { kind: 'answered', text: statusText(history, clock.now()) };
+    if (word === 'stop') return { kind: 'answered', text: await stopAll(active, mention) };
+
+    const working = mention.direct ? undefined : active.findLast((run) => !run.direct);
+    return (working && (await joined(working, mention))) ?? accepted(mention, history);
+  }
+
+  async function joined(run: Run, mention: Mention): Promise<Received | undefined> {
+    const request = requestOf(parts, run.id, mention);
+    await audit.record({ kind: 'request.joined', runId: run.id, who: userKey(mention.user) });
+    const saved = await store.update(run.id, (r) => join(r, request, mention.text));
+    if (!saved) return undefined;
+    await wake(run.id);
+    return { kind: 'joined', runId: run.id };
+  }
+
+  async function accepted(mention: Mention, history: readonly Run[]): Promise<Received> {
+    const id = runIdFor(mention.conversation.platform, mention.eventId);
+    const request = requestOf(parts, id, mention);
+    await audit.record({
+      kind: 'request.accepted',
+      runId: id,
+      who: userKey(mention.user),
+      data: {
+        in: conversationKey(mention.conversation),
+        ...(mention.direct ? { command: mention.direct.command } : {}),
+      },
+    });
+    const run = newRun({
+      id,
+      request,
+      text: mention.text,
+      ownThread: mention.opensThread || (history[0]?.ownThread ?? false),
+      ...(mention.direct ? { direct: mention.direct } : {}),
+    });
+    await store.create(run);
+    await wake(id);
+    return { kind: 'accepted', runId: id };
+  }
+
+  async function stopAll(active: readonly Run[], { user }: Pick<Mention, 'user'>): Promise<string> {
+    for (const run of active) {
+      await audit.record({ kind: 'run.stopped', runId: run.id, who: userKey(user) });
+      await store.update(run.id, (r) => askStop(r, user, clock.now()));
+      await wake(run.id);
+    }
+    return active.length === 0 ? 'Nothing is running in this thread.' : 'Stopping.';
+  }
+
+  async function stopped(stop: StopRequest): Promise<Received> {
+    const run = await store.load(stop.runId);
+    if (!run) return { kind: 'refused', text: 'There is no such run.' };
+    if (!mayTalk(policy(), askerOf(stop.user, stop.groups), run.conversation)) {
+      await audit.record({
+        kind: 'request.refused',
+        runId: run.id,
+        who: userKey(stop.user),
+        data: { what: 'stop' },
+      });
+      return { kind: 'refused', text: notAllowedText(stop.user) };
+    }
+    if (hasEnded(run)) return { kind: 'answered', text: 'It has ended already.' };
+    return { kind: 'answered', text: await stopAll([run], stop) };
+  }
+
+  return { mentioned, stopped, decided: (decision) => decideOn({ ...parts, nudge: wake }, decision) };
+}
+
+/** A follow-up without a mention: in a thread that began with one, or where an incident channel called us before. */
+function isForUs(policy: Policy, mention: Mention, history: readonly Run[]): boolean {
+  const first = history[0];
+  return first !== undefined && (first.ownThread || isIncidentChannel(policy, mention.conversation));
+}
+
+function requestOf(parts: Pick<InboxParts, 'sign'>, runId: RunId, mention: Mention): SignedRequest {
+  return parts.sign({
+    kind: 'request',
+    runId,
+    eventId: mention.eventId,
+    user: mention.user,
+    groups: mention.groups,
+    conversation: mention.conversation,
+    at: mention.at,
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * What the bot itself says: help, status, and the refusal that tells how to be let in.
+ */
+import { type User, userKey } from '../core/conversation.ts';
+import { hasEnded, pendingApprovals, type Run } from '../core/run.ts';
+import { statusOf } from '../core/view.ts';
+
+export function notAllowedText(user: User): string {
+  return [
+    `You may not ask here: config/policy.yaml has no rule for ${userKey(user)}.`,
+    'To be let in, somebody who runs opsagent adds this account to a person and a rule, for example:',
+    `people:\n  ${personName(user)}: { ${user.platform}: "${user.id}" }`,
+    `ask:\n  - { name: ${personName(user)}-reads, who: [${personName(user)}], risk: [read], hosts: [all] }`,
+  ].join('\n');
+}
+
+export function helpText(
+  commands: readonly { readonly name: string; readonly description: string }[],
+): string {
+  return [
+    'Ask in your own words: "How much disk space is available?", "Is nginx running?", "Restart nginx".',
+    'Reads run at once; changes show a card and wait for an approval.',
+    '`status` tells what is going on in this thread, `stop` ends it.',
+    `${commands.length} commands are whitelisted: ${commands.map((c) => c.name).join(', ')}.`,
+  ].join('\n');
+}
+
+export function statusText(history: readonly Run[], now: number): string {
+  const active = history.filter((run) => !hasEnded(run));
+  if (active.length === 0) return 'Nothing is running in this thread.';
+  return active
+    .map((run) => {
+      const seconds = Math.round((now - run.createdAt) / 1000);
+      const open = pendingApprovals(run);
+      const waits =
+        open.length > 0 ? `, waiting for approval of ${open.map((a) => a.subject.line).join(' and ')}` : '';
+      return `${run.id}: ${statusOf(run)} for ${seconds} s${waits}.`;
+    })
+    .join('\n');
+}
+
+function personName(user: User): string {
+  return (
+    user.name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '') || 'someone'
+  );
+}

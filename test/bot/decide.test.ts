@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { decideOn } from '../../src/bot/decide.ts';
+import type { Decision, User } from '../../src/core/conversation.ts';
+import { approvalIdFor, callIdFor, runIdFor } from '../../src/core/ids.ts';
+import type { Policy } from '../../src/core/policy.ts';
+import { allCalls, findApproval } from '../../src/core/run.ts';
+import { askStop, end } from '../../src/core/run-changes.ts';
+import { verifier } from '../../src/core/signed.ts';
+import { waitingRun } from '../fakes/approvals.ts';
+import { fixedClock } from '../fakes/fixed-clock.ts';
+import { memoryAudit } from '../fakes/memory-audit.ts';
+import { createMemoryRunStore } from '../fakes/memory-run-store.ts';
+import { ann, bob, carl, stranger, teamPolicy } from '../fakes/policy.ts';
+import { testKeys, testSign } from '../fakes/requests.ts';
+
+async function setUp(over: Parameters<typeof waitingRun>[1] = {}) {
+  const clock = fixedClock();
+  const store = createMemoryRunStore();
+  const audit = memoryAudit();
+  const { run, request } = waitingRun(ann, over);
+  await store.create(run);
+  const nudged: string[] = [];
+  let policy: Policy = teamPolicy;
+  const decide = (by: User, verdict: Decision['verdict'], more: Partial<Decision> = {}) =>
+    decideOn(
+      {
+        store,
+        audit,
+        clock,
+        policy: () => policy,
+        sign: testSign,
+        nudge: async (id) => {
+          nudged.push(id);
+        },
+      },
+      {
+        eventId: `click-${by.id}`,
+        approvalId: request.id,
+        verdict,
+        user: by,
+        groups: [],
+        card: { conversation: run.conversation, message: 'card-1' },
+        at: clock.now(),
+        ...more,
+      },
+    );
+  const now = () => store.load(run.id).then((r) => r ?? run);
+  const approval = async () => findApproval(await now(), request.id);
+  const setPolicy = (p: Policy) => {
+    policy = p;
+  };
+  return { clock, store, audit, run, request, decide, nudged, now, approval, setPolicy };
+}
+
+describe('a decision', () => {
+  it('by somebody who may is signed, audited, kept, and wakes the run', async () => {
+    const { decide, approval, now, audit, nudged, run } = await setUp();
+
+    const decided = await decide(bob, 'approve');
+
+    const kept = await approval();
+    expect(decided).toEqual({ kind: 'counted', text: 'Approved.' });
+    expect(kept?.verdict).toBe('approved');
+    expect(kept?.votes.every(verifier(testKeys.publicPem))).toBe(true);
+    expect(kept?.votes[0]?.statement).toMatchObject({
+      digest: 'd'.repeat(64),
+      user: bob,
+      verdict: 'approve',
+    });
+    expect(allCalls(await now())[0]?.state.kind).toBe('cleared');
+    expect(audit.events).toMatchObject([{ kind: 'approval.voted', who: 'slack:U_BOB' }]);
+    expect(nudged).toEqual([run.id]);
+  });
+
+  it('to deny settles the call with the reason for the agent to read', async () => {
+    const { decide, now } = await setUp();
+
+    await decide(bob, 'deny', { reason: ' not during the sale ' });
+
+    expect(allCalls(await now())[0]?.state).toEqual({
+      kind: 'refused',
+      by: 'person',
+      reason: 'Denied by bob: not during the sale',
+    });
+  });
+
+  it.each([
+    ['the requester', ann, 'You asked for this yourself'],
+    [
+      'the requester from another platform',
+      { platform: 'discord', id: '1', name: 'ann' } as const,
+      'yourself',
+    ],
+    ['somebody who may only read', carl, 'not among those'],
+    ['a stranger', stranger, 'not among those'],
+  ])('by %s is refused privately, audited, and changes nothing', async (_, by, why) => {
+    const { decide, now, audit, run, nudged } = await setUp();
+
+    const decided = await decide(by, 'approve');
+
+    expect(decided).toMatchObject({ kind: 'refused', text: expect.stringContaining(why) });
+    expect(await now()).toEqual(run);
+    expect(audit.events).toMatchObject([{ kind: 'approval.refused' }]);
+    expect(nudged).toEqual([]);
+  });
+
+  it('reads the roles at the click: a removed approver, an emptied list and a gone rule count for nobody', async () => {
+    const { decide, approval, setPolicy } = await setUp();
+    const without = (change: Partial<Policy>) => setPolicy({ ...teamPolicy, ...change });
+
+    without({ groups: [{ name: 'oncall', people: ['ann'], platformGroups: [] }] });
+    const removed = await decide(bob, 'approve');
+    without({ approve: teamPolicy.approve.map((r) => ({ ...r, who: [] })) });
+    const emptied = await decide(bob, 'approve');
+    without({ approve: [] });
+    const gone = await decide(bob, 'approve');
+
+    expect([removed.kind, emptied.kind, gone.kind]).toEqual(['refused', 'refused', 'refused']);
+    expect((await approval())?.verdict).toBe('pending');
+  });
+
+  it('on a card that was copied to another message or thread is refused', async () => {
+    const { decide, approval, run } = await setUp();
+
+    const moved = await decide(bob, 'approve', {
+      card: { conversation: run.conversation, message: 'card-2' },
+    });
+    const elsewhere = await decide(bob, 'approve', {
+      card: { conversation: { ...run.conversation, thread: 'other' }, message: 'card-1' },
+    });
+
+    expect([moved.kind, elsewhere.kind]).toEqual(['refused', 'refused']);
+    expect((await approval())?.verdict).toBe('pending');
+  });
+
+  it('on an approval that does not exist is refused', async () => {
+    const { decide, run } = await setUp();
+    const noRun = approvalIdFor(callIdFor(runIdFor('slack', 'none'), 0));
+
+    expect((await decide(bob, 'approve', { approvalId: noRun })).kind).toBe('refused');
+    expect((await decide(bob, 'approve', { approvalId: approvalIdFor(callIdFor(run.id, 7)) })).kind).toBe(
+      'refused',
+    );
+    expect((await decide(bob, 'approve', { approvalId: '__proto__' as typeof noRun })).kind).toBe('refused');
+  });
+
+  it('after the end is told what happened', async () => {
+    const { decide, store, run, clock } = await setUp({ expiresAt: fixedClock().now() + 1_000 });
+    clock.advance(1_000);
+    expect(await decide(bob, 'approve')).toMatchObject({
+      kind: 'late',
+      text: expect.stringContaining('expired'),
+    });
+
+    await store.update(run.id, (r) => end(askStop(r, bob, 1), { kind: 'cancelled', by: bob }, 1));
+    expect(await decide(bob, 'approve')).toMatchObject({
+      kind: 'late',
+      text: expect.stringContaining('stopped'),
+    });
+  });
+
+  it('that cannot be audited is not kept', async () => {
+    const { decide, audit, approval } = await setUp();
+    audit.full = true;
+
+    await expect(decide(bob, 'approve')).rejects.toMatchObject({ problem: { code: 'audit-unwritable' } });
+    expect((await approval())?.votes).toEqual([]);
+  });
+
+  it('of many at once has one winner, and everybody else is told whose it was', async () => {
+    const { decide, approval } = await setUp();
+    const third: User = { platform: 'slack', id: 'U_ROLE', name: 'rolf' };
+
+    const clicks = Array.from({ length: 20 }, (_, i) =>
+      decide(bob, i === 7 ? 'deny' : 'approve', { eventId: `c${i}`, user: i % 2 ? bob : third, groups: [] }),
+    );
+    const outcomes = await Promise.all(clicks);
+
+    expect(outcomes.filter((o) => o.kind === 'counted')).toHaveLength(1);
+    expect(outcomes.filter((o) => o.kind === 'late').every((o) => /bob/.test(o.text))).toBe(true);
+    expect((await approval())?.votes).toHaveLength(1);
+  });
+
+  it('needs as many distinct people as the rule says; one person counts once', async () => {
+    const two = { name: 'oncall-approves', approvers: ['oncall'], people: 2, requesterMay: false };
+    const { decide, approval } = await setUp({ rule: two });
+    const dan: User = { platform: 'discord', id: '77', name: 'dan' };
+
+    expect(await decide(bob, 'approve')).toEqual({ kind: 'counted', text: 'Counted: 1 of 2 approvals.' });
+    expect(await decide(bob, 'approve')).toMatchObject({ kind: 'late' });
+    expect((await approval())?.verdict).toBe('pending');
+
+    expect(await decide(dan, 'approve', { groups: ['role-ops'] })).toEqual({
+      kind: 'counted',
+      text: 'Approved.',
+    });
+    expect((await approval())?.verdict).toBe('approved');
+  });
+});
