@@ -1,0 +1,154 @@
+/**
+ * A Redis of our own when none is configured: the installed server as a private child on a unix socket with its
+ * append-only file in the data directory. It ends when we do, however we end.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { OpsError } from '../../core/errors.ts';
+import type { Logger } from '../../core/ports.ts';
+import { startStandIn } from './stand-in.ts';
+
+export interface EmbeddedRedis {
+  readonly kind: 'redis-server' | 'valkey-server' | 'stand-in';
+  readonly socket: string;
+  /** A Redis that a killed instance left running was taken over. */
+  readonly adopted: boolean;
+  stop(): Promise<void>;
+}
+
+/** sun_path is 108 bytes on Linux and 104 on macOS, terminator included. */
+const longestSocketPath = 100;
+const readyWithinMs = 10_000;
+const stopWithinMs = 3_000;
+
+// The shell holds the read end of a pipe from us. When we are gone, even by SIGKILL, the pipe closes and it ends Redis.
+const keeper = `"$@" </dev/null >&2 &
+redis=$!
+exec 3<&0
+(cat <&3 >/dev/null; kill -TERM $redis 2>/dev/null) &
+guard=$!
+wait $redis
+kill $guard 2>/dev/null`;
+
+/**
+ * Starts it, or takes over one that still answers on the socket. The caller holds the data directory's lock, so
+ * whoever started that one is gone. Throws OpsError `store-unavailable` when it does not come up.
+ */
+export async function startEmbeddedRedis(dataDir: string, logger: Logger): Promise<EmbeddedRedis> {
+  const dir = join(dataDir, 'redis');
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  chmodSync(dir, 0o700);
+  const socket = socketPath(dir);
+
+  if (existsSync(socket)) {
+    if (await answers(socket)) {
+      logger.info({ socket }, 'embedded redis taken over');
+      return { kind: 'redis-server', socket, adopted: true, stop: () => shutDown(socket) };
+    }
+    rmSync(socket);
+  }
+  const kind = installedServer();
+  if (!kind) return { kind: 'stand-in', socket, adopted: false, stop: await startStandIn(socket) };
+
+  const stop = await startServer(kind, dir, socket);
+  return { kind, socket, adopted: false, stop };
+}
+
+function socketPath(dir: string): string {
+  const near = join(dir, 'redis.sock');
+  if (Buffer.byteLength(near) <= longestSocketPath) return near;
+  const { uid } = userInfo();
+  const far = join(
+    tmpdir(),
+    `opsagent-${uid}-${createHash('sha256').update(dir).digest('hex').slice(0, 12)}`,
+  );
+  mkdirSync(far, { recursive: true, mode: 0o700 });
+  chmodSync(far, 0o700);
+  return join(far, 'redis.sock');
+}
+
+/** Which server is installed here, if any. */
+export function installedServer(): 'redis-server' | 'valkey-server' | undefined {
+  return (['redis-server', 'valkey-server'] as const).find(
+    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+  );
+}
+
+async function startServer(name: string, dir: string, socket: string): Promise<() => Promise<void>> {
+  const settings = {
+    port: '0',
+    unixsocket: socket,
+    unixsocketperm: '700',
+    dir,
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+    daemonize: 'no',
+    logfile: join(dir, 'redis.log'),
+  };
+  const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
+  // Its own process group: Ctrl-C in the terminal is for us, and we stop Redis last.
+  const child = spawn('/bin/sh', ['-c', keeper, 'sh', name, ...args], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+
+  const giveUp = Date.now() + readyWithinMs;
+  while (!(await answers(socket))) {
+    if (ended || Date.now() > giveUp) {
+      child.stdin.end();
+      throw new OpsError(
+        'store-unavailable',
+        `The embedded ${name} did not start.`,
+        `See ${join(dir, 'redis.log')}, or set REDIS_URL to use another Redis.`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return async () => {
+    child.stdin.end();
+    const late = setTimeout(() => {
+      if (child.pid) process.kill(-child.pid, 'SIGKILL');
+    }, stopWithinMs);
+    await exited;
+    clearTimeout(late);
+  };
+}
+
+async function answers(socket: string): Promise<boolean> {
+  return (await once(socket, (redis) => redis.ping())) === 'PONG';
+}
+
+async function shutDown(socket: string): Promise<void> {
+  await once(socket, (redis) => redis.shutdown('NOSAVE'));
+}
+
+/** One command on a connection of its own that never retries; undefined when nobody answers. */
+async function once<T>(socket: string, command: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+  const redis = new Redis({
+    path: socket,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 2_000,
+  });
+  redis.on('error', () => {});
+  try {
+    await redis.connect();
+    return await command(redis);
+  } catch {
+    return undefined;
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The shape a stored run must have to be believed to be one: whoever writes Redis can write anything.
+ * It gives no authority: rights hang on the signatures inside, which the whitelist server checks itself.
+ */
+import { z } from 'zod';
+import { isApprovalId, isCallId, isRunId } from '../../core/ids.ts';
+import type { Run } from '../../core/run.ts';
+
+const text = z.string().max(200_000);
+const name = z.string().max(300);
+const time = z.number().int().nonnegative();
+const json = z.json();
+const args = z.record(name, json);
+
+const platform = z.enum(['slack', 'discord', 'console']);
+const user = z.strictObject({ platform, id: name, name });
+const conversation = z.strictObject({ platform, channel: name, thread: name });
+const runId = z.string().refine(isRunId);
+const callId = z.string().refine(isCallId);
+const approvalId = z.string().refine(isApprovalId);
+
+const request = z.strictObject({
+  statement: z.strictObject({
+    kind: z.literal('request'),
+    runId,
+    eventId: name,
+    user,
+    groups: z.array(name).max(500),
+    conversation,
+    at: time,
+  }),
+  signature: name,
+});
+
+const vote = z.strictObject({
+  statement: z.strictObject({
+    kind: z.literal('vote'),
+    runId,
+    approvalId,
+    digest: name,
+    verdict: z.enum(['approve', 'deny']),
+    user,
+    groups: z.array(name).max(500),
+    reason: text.optional(),
+    at: time,
+  }),
+  signature: name,
+});
+
+const approval = z.strictObject({
+  id: approvalId,
+  callId,
+  runId,
+  subject: z.strictObject({
+    command: name,
+    description: text,
+    line: text,
+    host: name,
+    address: name,
+    login: name,
+    hostKey: name,
+    risk: z.enum(['change', 'critical']),
+  }),
+  rule: z.strictObject({
+    name,
+    approvers: z.array(name),
+    people: z.number().int().positive(),
+    requesterMay: z.boolean(),
+  }),
+  digest: name,
+  sealed: text,
+  askedAt: time,
+  expiresAt: time,
+  agentReason: text.optional(),
+  votes: z.array(vote).max(100),
+  verdict: z.enum(['pending', 'approved', 'denied', 'expired', 'withdrawn']),
+  decidedAt: time.optional(),
+});
+
+const end = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('exited'), code: z.number().int() }),
+  z.strictObject({ kind: z.literal('signalled'), signal: name }),
+  z.strictObject({ kind: z.literal('timed-out'), ended: z.boolean() }),
+  z.strictObject({ kind: z.literal('cancelled'), ended: z.boolean() }),
+  z.strictObject({ kind: z.literal('unreachable'), problem: text }),
+  z.strictObject({ kind: z.literal('lost'), problem: text }),
+]);
+
+const ran = z.strictObject({
+  command: name,
+  host: name,
+  line: text,
+  end,
+  ms: z.number().nonnegative(),
+  output: text,
+  truncated: z.boolean(),
+});
+
+const callState = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('proposed') }),
+  z.strictObject({ kind: z.literal('waiting') }),
+  z.strictObject({ kind: z.literal('cleared') }),
+  z.strictObject({ kind: z.literal('started'), at: time, by: name }),
+  z.strictObject({
+    kind: z.literal('done'),
+    result: z.strictObject({ text, isError: z.boolean(), ran: z.array(ran).max(200) }),
+    ms: z.number().nonnegative(),
+  }),
+  z.strictObject({
+    kind: z.literal('refused'),
+    by: z.enum(['policy', 'person', 'expired', 'stopped']),
+    reason: text,
+  }),
+  z.strictObject({ kind: z.literal('lost'), reason: text }),
+]);
+
+const call = z.strictObject({
+  id: callId,
+  modelId: name,
+  tool: name,
+  args,
+  approval: approval.optional(),
+  state: callState,
+});
+
+const personTurn = z.strictObject({ kind: z.literal('person'), eventId: name, user, text, at: time });
+const agentTurn = z.strictObject({
+  kind: z.literal('agent'),
+  text,
+  calls: z.array(call).max(500),
+  raw: json.optional(),
+  note: text.optional(),
+});
+
+const problem = z.strictObject({ code: name, message: text, remedy: text.optional() });
+
+const runSchema = z.strictObject({
+  id: runId,
+  conversation,
+  ownThread: z.boolean(),
+  requests: z.array(request).min(1).max(500),
+  direct: z.strictObject({ command: name, params: z.record(name, text), host: name.optional() }).optional(),
+  createdAt: time,
+  updatedAt: time,
+  state: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('queued') }),
+    z.strictObject({ kind: z.literal('running'), owner: name, leaseUntil: time }),
+    z.strictObject({ kind: z.literal('waiting') }),
+    z.strictObject({ kind: z.literal('finished') }),
+    z.strictObject({ kind: z.literal('failed'), problem }),
+    z.strictObject({ kind: z.literal('cancelled'), by: user }),
+  ]),
+  turns: z.array(z.discriminatedUnion('kind', [personTurn, agentTurn])).max(1_000),
+  joined: z.array(personTurn).max(500),
+  stop: z.strictObject({ by: user, at: time }).optional(),
+  posts: z.array(z.strictObject({ key: name, ref: name.optional() })).max(500),
+  told: z.boolean(),
+  usage: z.strictObject({
+    requests: z.number(),
+    inputTokens: z.number(),
+    cachedTokens: z.number(),
+    outputTokens: z.number(),
+  }),
+});
+
+/** The run in this text, or undefined when it is not one. */
+export function readRun(stored: string): Run | undefined {
+  try {
+    const parsed = runSchema.safeParse(JSON.parse(stored));
+    return parsed.success ? (parsed.data as unknown as Run) : undefined;
+  } catch {
+    return undefined;
+  }
+}
