@@ -1,0 +1,27 @@
+/**
+ * What a worker is made of: the ports it drives, handed in by the composition root.
+ */
+import type { Platform } from '../core/conversation.ts';
+import type {
+  AuditLog,
+  ChatAdapter,
+  Clock,
+  Logger,
+  Model,
+  RunQueue,
+  RunStore,
+  Tools,
+} from '../core/ports.ts';
+
+export interface WorkerParts {
+  readonly store: RunStore;
+  readonly queue: RunQueue;
+  readonly model: Model;
+  readonly tools: Tools;
+  readonly adapters: ReadonlyMap<Platform, ChatAdapter>;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names this worker process in leases. */
+  readonly name: string;
+}

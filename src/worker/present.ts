@@ -1,0 +1,106 @@
+/**
+ * Keeps a thread equal to its run: draws it, posts what is new, edits what changed, no faster than the platform
+ * likes. A post saves its key first, so that a worker that dies in between makes no second message.
+ */
+import type { Conversation } from '../core/conversation.ts';
+import type { ChatAdapter, Clock, Logger } from '../core/ports.ts';
+import type { Run } from '../core/run.ts';
+import { notePost } from '../core/run-changes.ts';
+import { type Drawing, draw } from '../core/view.ts';
+
+export interface PresenterParts {
+  readonly adapter: ChatAdapter | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Saves what is known about posts, whoever owns the run now. */
+  readonly save: (change: (run: Run) => Run) => Promise<Run | undefined>;
+}
+
+export class Presenter {
+  private wanted: { run: Run; streaming: string } | undefined;
+  private readonly shown = new Map<string, string>();
+  private readonly editedAt = new Map<string, number>();
+  private readonly refs = new Map<string, string>();
+  private readonly announced = new Set<string>();
+  private pumping: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private failed: unknown;
+  private readonly parts: PresenterParts;
+
+  constructor(parts: PresenterParts, run: Run) {
+    this.parts = parts;
+    for (const { key, ref } of run.posts) {
+      this.announced.add(key);
+      if (ref) this.refs.set(key, ref);
+    }
+  }
+
+  /** Wants the thread to look like this, soon. Never throws. */
+  show(run: Run, streaming = ''): void {
+    this.wanted = { run, streaming };
+    this.pump(false);
+  }
+
+  /** Resolves once the thread looks as last wanted; throws what the platform threw otherwise. */
+  async settle(): Promise<void> {
+    while (this.pumping) await this.pumping;
+    await this.pump(true);
+    if (this.failed) throw this.failed;
+  }
+
+  private pump(now: boolean): Promise<void> {
+    if (this.pumping && !now) return this.pumping;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.failed = undefined;
+    const running = this.pumpOnce(now)
+      .catch((err: unknown) => {
+        this.failed = err;
+        this.parts.logger.warn({ runId: this.wanted?.run.id, err }, 'thread not updated');
+      })
+      .finally(() => {
+        if (this.pumping !== running) return;
+        this.pumping = undefined;
+        // Something may have been wanted after the last look and before this.
+        if (!this.failed && !this.timer && this.next()) this.pump(false);
+      });
+    this.pumping = running;
+    return running;
+  }
+
+  private async pumpOnce(now: boolean): Promise<void> {
+    const { adapter, clock } = this.parts;
+    if (!adapter) return;
+    for (let drawing = this.next(); drawing; drawing = this.next()) {
+      const { key, view } = drawing;
+      const wait = (this.editedAt.get(key) ?? 0) + adapter.editEveryMs - clock.now();
+      if (!now && wait > 0 && this.refs.has(key)) {
+        this.timer = setTimeout(() => void this.pump(false), wait);
+        return;
+      }
+      const conversation = this.wanted?.run.conversation;
+      if (!conversation) return;
+      this.editedAt.set(key, clock.now());
+      await this.put(adapter, conversation, drawing);
+      this.shown.set(key, JSON.stringify(view));
+    }
+  }
+
+  private next(): Drawing | undefined {
+    if (!this.wanted) return undefined;
+    return draw(this.wanted.run, this.wanted.streaming).find(
+      ({ key, view }) => this.shown.get(key) !== JSON.stringify(view),
+    );
+  }
+
+  private async put(adapter: ChatAdapter, to: Conversation, { key, view }: Drawing): Promise<void> {
+    const ref = this.refs.get(key);
+    if (ref) return adapter.edit(to, key, ref, view);
+    const maybePosted = this.announced.has(key);
+    if (!maybePosted) await this.parts.save((run) => notePost(run, { key }));
+    this.announced.add(key);
+    const posted = await adapter.post(to, key, view, maybePosted);
+    this.refs.set(key, posted);
+    await this.parts.save((run) => notePost(run, { key, ref: posted }));
+  }
+}
