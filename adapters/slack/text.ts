@@ -1,0 +1,60 @@
+/**
+ * Text on its way through Slack: what a person typed, decoded; what we say, made harmless and short enough.
+ */
+
+/** A person's words as they typed them: Slack's escapes undone, mentions and links in readable form, the bot's name gone. */
+export function decode(text: string, botUserId: string): string {
+  return text
+    .replace(new RegExp(`\\s*<@${botUserId}(?:\\|[^>]*)?>`, 'g'), '')
+    .replace(/<([^<>]*)>/g, (_, inner: string) => reference(inner))
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&amp;/g, '&')
+    .trim();
+}
+
+function reference(inner: string): string {
+  const [target = '', label] = inner.split('|', 2);
+  if (target.startsWith('@') || target.startsWith('#')) return label ? `${target[0]}${label}` : target;
+  if (target.startsWith('!')) return label ?? `@${target.slice(1)}`;
+  // Slack links host names and addresses by itself: give back what was typed.
+  if (!label || target === label) return target.replace(/^mailto:/, '');
+  const linked = [`http://${label}`, `https://${label}`, `mailto:${label}`];
+  return linked.includes(target) ? label : `${label} (${target})`;
+}
+
+// Controls without tab and newline, format and bidi characters, lone surrogates, line and paragraph separators,
+// blank letters, supplementary variation selectors.
+const unseen =
+  /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\u115f|\u1160|\u3164|\uffa0|[\u{e0100}-\u{e01ef}]/gu;
+
+/** Shows characters that a terminal or a reader would act on or not see as `\u202e`. CRLF counts as a line's end. */
+export function visible(text: string): string {
+  return text.replace(/\r\n/g, '\n').replace(unseen, (char) => {
+    const code = char.codePointAt(0) ?? 0;
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** For the one place that Slack parses: the notification text beside the blocks. */
+export function escaped(text: string): string {
+  return visible(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+}
+
+/** The start of a text up to a line's end within the limit, and how many lines were left out. */
+export function cutAtLine(text: string, limit: number): { readonly text: string; readonly left: number } {
+  if (text.length <= limit) return { text, left: 0 };
+  const end = text.lastIndexOf('\n', limit);
+  const kept = end > 0 ? text.slice(0, end) : sliceWhole(text, limit);
+  return { text: kept, left: text.slice(kept.length).replace(/^\n/, '').split('\n').length };
+}
+
+/** A slice that never splits a character in two. */
+function sliceWhole(text: string, limit: number): string {
+  const last = text.charCodeAt(limit - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
+}
+
+export function leftOut(lines: number): string {
+  return `… ${lines} more ${lines === 1 ? 'line' : 'lines'} left out`;
+}
