@@ -73,8 +73,9 @@ export function runningInstance(dataDir: string): Instance | undefined {
 function birthOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field holds the program's name in brackets and may hold spaces; the start time is the 22nd.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    // The second field holds the program's name in brackets and may hold spaces; then the state, the 22nd is the start.
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? 'ended' : (rest[18] ?? '');
   } catch {
     return '';
   }

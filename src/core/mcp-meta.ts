@@ -9,6 +9,8 @@ export const callIdKey = 'opsagent/call';
 export const requestsKey = 'opsagent/requests';
 /** SignedVote[]: sent with the sealed state when people have decided. */
 export const votesKey = 'opsagent/votes';
+/** true: stop the call with this id if it runs, and say how it ended; nothing is started. */
+export const collectKey = 'opsagent/collect';
 /** ApprovalRequest on an `input_required` result: what the card shows. */
 export const approvalKey = 'opsagent/approval';
 /** On a result that is not an ordinary one: `refused` or `lost`. */

@@ -62,7 +62,8 @@ export function toolsContract(name: string, create: () => Promise<ToolsHarness>)
       }
     });
 
-    it('answers a change with the question to people, and runs nothing', async () => {
+    it('answers a change with the question to people, and runs nothing, also once the tools were listed', async () => {
+      await h.tools.list();
       const change = h.change();
 
       const request = await ask(change);

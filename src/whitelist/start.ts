@@ -1,0 +1,98 @@
+/**
+ * Puts the whitelist server together from what it is given: catalogue, policy, hosts, runner, audit log, data directory.
+ * Nothing is opened toward a host before the first command.
+ */
+import type { McpServerFactory, Transport } from '@modelcontextprotocol/server';
+import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
+import type { CommandSpec, Host } from '../core/command.ts';
+import { OpsError } from '../core/errors.ts';
+import type { Policy } from '../core/policy.ts';
+import type { AuditLog, Clock, CommandRunner, Logger } from '../core/ports.ts';
+import { version as ownVersion } from '../core/version.ts';
+import { visible } from '../core/visible.ts';
+import { createCalls } from './calls.ts';
+import { createExecute, type Ended } from './execute.ts';
+import { decisionKeyOf } from './identity.ts';
+import type { ToolReply } from './reply.ts';
+import { createSealer, openSealKey } from './seal.ts';
+import { mcpServerFactory } from './server.ts';
+import { openSpentStore } from './spent.ts';
+import { createTools } from './tools.ts';
+
+export interface WhitelistServerOptions {
+  readonly catalogue: readonly CommandSpec[];
+  /** As a function it is read anew at every call, so that a removed person counts for nothing at once. */
+  readonly policy: Policy | (() => Policy | Promise<Policy>);
+  readonly hosts: readonly Host[];
+  readonly defaultHost?: string;
+  readonly runner: CommandRunner;
+  /** Holds keys/, spent/ and results/. */
+  readonly dataDir: string;
+  readonly audit: AuditLog;
+  readonly redact: (text: string) => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly version?: string;
+}
+
+export interface WhitelistServer {
+  /** For an HTTP handler or a test: makes one MCP server for each connection. */
+  readonly factory: McpServerFactory;
+  /** Serves one client over stdin and stdout. `finished` resolves when it went away and no change runs any more. */
+  serve(wire?: Transport): { readonly finished: Promise<void>; close(): Promise<void> };
+  /** Resolves when no call is under way. */
+  idle(): Promise<void>;
+}
+
+/** Throws OpsError `config-invalid` for an empty catalogue or inventory and for unusable keys. */
+export async function startWhitelistServer(options: WhitelistServerOptions): Promise<WhitelistServer> {
+  const { policy, catalogue, hosts, dataDir, audit, clock, logger } = options;
+  if (catalogue.length === 0) throw new OpsError('config-invalid', 'The catalogue has no commands.');
+  if (hosts.length === 0) throw new OpsError('config-invalid', 'The inventory has no hosts.');
+  if (options.defaultHost && !hosts.some((h) => h.name === options.defaultHost))
+    throw new OpsError('config-invalid', `The default host ${options.defaultHost} is not in the inventory.`);
+
+  const version = options.version ?? ownVersion;
+  const policyNow = typeof policy === 'function' ? policy : () => policy;
+  const verify = decisionKeyOf(dataDir);
+  const calls = createCalls<ToolReply>();
+  const execute = createExecute({
+    policy: policyNow,
+    verify,
+    sealer: createSealer(openSealKey(dataDir)),
+    spent: await openSpentStore<Ended>(dataDir),
+    runner: options.runner,
+    audit,
+    cleaners: { redact: options.redact, visible },
+    clock,
+    logger,
+  });
+  const tools = createTools({
+    catalogue,
+    hosts,
+    policy: policyNow,
+    execute,
+    version,
+    ...(options.defaultHost ? { defaultHost: options.defaultHost } : {}),
+  });
+  const factory = mcpServerFactory({ tools, calls, verify, audit, clock, logger, version });
+
+  return {
+    factory,
+    idle: () => calls.idle(),
+    serve(wire: Transport = new StdioServerTransport()) {
+      const handle = serveStdio(factory, {
+        transport: wire,
+        onerror: (error) => logger.warn({ err: error }, 'MCP protocol error'),
+      });
+      const closed = new Promise<void>((resolve) => {
+        const before = wire.onclose;
+        wire.onclose = () => {
+          before?.();
+          resolve();
+        };
+      });
+      return { finished: closed.then(() => calls.idle()), close: () => handle.close() };
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { Host } from '../../src/core/command.ts';
+import { changedParts, render, specHash } from '../../src/whitelist/render.ts';
+import { host, spec, unitParam } from './fixture.ts';
+
+const restart = spec('restart_service', 'systemctl restart {service_name}', {
+  params: [unitParam],
+  risk: 'change',
+});
+
+function rendered(given: Record<string, string>, on: Host = host, what = restart) {
+  const result = render(what, given, on);
+  if (!result.ok) throw new Error(result.problems.join());
+  return result.command;
+}
+
+describe('rendering', () => {
+  it('hands values beside the script, never in it', () => {
+    const command = rendered({ service_name: 'getty@tty1.service' });
+
+    expect(command.script).toBe('systemctl restart "$1"');
+    expect(command.args).toEqual(['getty@tty1.service']);
+    expect(command.line).toBe('systemctl restart getty@tty1.service');
+  });
+
+  it.each<Record<string, string>>([
+    {},
+    { service_name: '-Hevil' },
+    { service_name: 'a', extra: 'b' },
+    { constructor: 'x' },
+  ])('refuses %j with words, all at once', (given) => {
+    const result = render(restart, given, host);
+
+    expect(result.ok).toBe(false);
+    if (!result.ok) expect(result.problems.length).toBeGreaterThan(0);
+  });
+
+  it('has the same digest for the same thing', () => {
+    expect(rendered({ service_name: 'a' }).digest).toBe(rendered({ service_name: 'a' }).digest);
+  });
+
+  it.each<[string, Partial<Host>]>([
+    ["the host's address", { address: '10.0.0.1' }],
+    ["the host's port", { port: 1 }],
+    ['the login user', { user: 'root' }],
+    ["the host's key", { hostKey: { kind: 'known-hosts', file: '/k' } }],
+    ["the host's PATH", { path: '/opt' }],
+    ['the host', { name: 'other' }],
+  ])('binds %s, and names it when it changed', (words, over) => {
+    const before = rendered({ service_name: 'a' });
+    const after = rendered({ service_name: 'a' }, { ...host, ...over });
+
+    expect(after.digest).not.toBe(before.digest);
+    expect(changedParts(before.bound, after.bound)).toEqual([words]);
+  });
+
+  it('binds neither the file of our own key nor its passphrase', () => {
+    const after = rendered({ service_name: 'a' }, { ...host, keyFile: '/k', passphrase: 'p' });
+
+    expect(after.digest).toBe(rendered({ service_name: 'a' }).digest);
+    expect(JSON.stringify(after)).not.toContain('passphrase');
+  });
+
+  it('hashes this spec alone, whatever the order of its fields', () => {
+    const turned = Object.fromEntries(Object.entries(restart).reverse()) as unknown as typeof restart;
+
+    expect(specHash(turned)).toBe(specHash(restart));
+    expect(specHash({ ...restart, timeoutSeconds: 6 })).not.toBe(specHash(restart));
+  });
+});
