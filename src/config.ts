@@ -1,0 +1,198 @@
+/**
+ * The configuration: environment and YAML files read once into one frozen object, for one role.
+ * Every problem is reported at once; what a role may not read is not in its Config.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { loadCatalogue } from './config/commands.ts';
+import { type Settings, settingsFor } from './config/env.ts';
+import { type HostSurroundings, loadHosts } from './config/hosts.ts';
+import { filePath, unreadable, unwritableFolder } from './config/paths.ts';
+import { loadPolicy } from './config/policy.ts';
+import { ConfigError, type ConfigProblem } from './config/problem.ts';
+import { remoteHost } from './config/remote-host.ts';
+import {
+  consoleFrom,
+  discordFrom,
+  modelFrom,
+  redisFrom,
+  redisSecrets,
+  slackFrom,
+  wrong,
+} from './config/services.ts';
+import type { Role } from './config/variables.ts';
+import type { CommandSpec, Host } from './core/command.ts';
+import type { Policy } from './core/policy.ts';
+
+// What the command line and the composition root need beside loadConfig; they never look inside src/config.
+export { readEnvironment } from './config/env.ts';
+export { ConfigError } from './config/problem.ts';
+export { environmentFor, type Role } from './config/variables.ts';
+
+export type LogLevel = (typeof logLevels)[number];
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** `console` and `model` have their defaults for roles that may not read them; secrets are only in their own roles. */
+export interface Config {
+  readonly role: Role;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly configDir: string;
+  readonly logLevel: LogLevel;
+  /** undefined: the private Redis. */
+  readonly redisUrl?: string;
+  readonly console: {
+    readonly host: string;
+    readonly port: number;
+    readonly token?: string;
+    readonly origins: readonly string[];
+  };
+  readonly model: {
+    /** undefined: the rehearsal model. */
+    readonly apiKey?: string;
+    readonly baseUrl?: string;
+    readonly name: string;
+    readonly maxTokens: number;
+  };
+  readonly slack?: {
+    readonly botToken: string;
+    readonly appToken?: string;
+    readonly signingSecret?: string;
+    readonly apiUrl?: string;
+  };
+  readonly discord?: { readonly token: string; readonly guildId?: string; readonly apiUrl?: string };
+  /** Empty: nothing is configured, this machine is the host. Always empty for bot and worker, who reach none. */
+  readonly hosts: readonly Host[];
+  readonly catalogue: readonly CommandSpec[];
+  readonly policy: Policy;
+  /** Exact values of every secret in here, for the redactor. */
+  readonly secrets: readonly string[];
+}
+
+/**
+ * Reads the role's part of the configuration. `env` comes from `readEnvironment`; relative folders are under `cwd`.
+ * Throws ConfigError with every problem.
+ */
+export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Config {
+  const settings = settingsFor(role, env, cwd);
+  const problems = settings.problems;
+  const home = env.HOME ?? homedir();
+  const dataDir = resolve(cwd, settings.get('OPSAGENT_DATA_DIR') ?? '.opsagent');
+  const configDir = resolve(cwd, settings.get('OPSAGENT_CONFIG_DIR') ?? 'config');
+  const folder = unwritableFolder(dataDir);
+  if (folder !== undefined)
+    problems.push({
+      where: 'OPSAGENT_DATA_DIR',
+      what: `${dataDir} cannot be written: ${folder}`,
+      remedy: 'name a folder that this login may write',
+    });
+
+  const slack = slackFrom(settings, role === 'bot' || role === 'all');
+  const discord = discordFrom(settings);
+  const redisUrl = redisFrom(settings);
+  const read = reader(configDir, cwd, problems);
+  const hosts = role === 'bot' || role === 'worker' ? [] : hostsFrom(role, settings, read, env, home);
+  const config: Config = {
+    role,
+    dataDir,
+    configDir,
+    logLevel: logLevelFrom(settings),
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    console: consoleFrom(settings),
+    model: modelFrom(settings),
+    ...(slack ? { slack } : {}),
+    ...(discord ? { discord } : {}),
+    hosts,
+    catalogue: read('commands.yaml', loadCatalogue)?.commands ?? [],
+    policy: read('policy.yaml', loadPolicy)?.policy ?? emptyPolicy,
+    secrets: [
+      ...new Set([
+        ...settings.secrets,
+        ...redisSecrets(redisUrl),
+        ...hosts.flatMap((h) => h.passphrase ?? []),
+      ]),
+    ],
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(config);
+}
+
+const emptyPolicy: Policy = { people: [], groups: [], ask: [], approve: [], incidentChannels: [] };
+
+function hostsFrom(
+  role: Role,
+  settings: Settings,
+  read: ReadFile,
+  env: NodeJS.ProcessEnv,
+  home: string,
+): readonly Host[] {
+  const knownHostsFile = filePath(settings.get('SSH_KNOWN_HOSTS_PATH') ?? '~/.ssh/known_hosts', home);
+  if (!isAbsolute(knownHostsFile))
+    wrong(settings, 'SSH_KNOWN_HOSTS_PATH', 'is not a full path', 'begin it with "/" or "~/"');
+  const around: HostSurroundings = {
+    home,
+    knownHostsFile,
+    passphrases: role === 'whitelist' ? env : undefined,
+    keyProblem: (file) => (role === 'cli' ? undefined : unreadable(file)),
+  };
+  const remote = remoteHost(settings, around);
+  const listed = read('hosts.yaml', (file, text) => loadHosts(file, text, around))?.hosts ?? [];
+  if (remote && listed.some((h) => h.name === remote.name))
+    wrong(
+      settings,
+      'REMOTE_HOST',
+      'makes a host named remote, and hosts.yaml has one too',
+      'rename that one',
+    );
+  return remote ? [remote, ...listed] : listed;
+}
+
+type ReadFile = <T extends { readonly problems: readonly ConfigProblem[] }>(
+  name: string,
+  load: (file: string, text: string) => T,
+) => T | undefined;
+
+/** Reads one YAML file of the configuration folder; its problems join the others. Only hosts.yaml may be missing. */
+function reader(folder: string, cwd: string, problems: ConfigProblem[]): ReadFile {
+  return (name, load) => {
+    const path = join(folder, name);
+    const shown = relative(cwd, path).startsWith('..') ? path : relative(cwd, path);
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (thrown) {
+      const missing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+      if (!missing || name !== 'hosts.yaml')
+        problems.push({
+          where: shown,
+          what: missing ? 'there is no such file' : 'the file cannot be read',
+          remedy: `put ${name} there, or point OPSAGENT_CONFIG_DIR at the folder that has it`,
+        });
+      return undefined;
+    }
+    const loaded = load(shown, text);
+    problems.push(...loaded.problems);
+    return loaded;
+  };
+}
+
+function logLevelFrom(settings: Settings): LogLevel {
+  const text = settings.get('LOG_LEVEL') ?? 'info';
+  const level = logLevels.find((l) => l === text);
+  if (level === undefined)
+    settings.problems.push({
+      where: 'LOG_LEVEL',
+      what: 'is not a level',
+      remedy: `use one of ${logLevels.join(', ')}`,
+    });
+  return level ?? 'info';
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

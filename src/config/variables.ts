@@ -1,0 +1,236 @@
+/**
+ * Every environment variable there is: what it is for, who may read it and what holds without it. The one source for
+ * loadConfig, for the environment of child processes and for .env.example.
+ */
+
+export type Role = 'all' | 'bot' | 'worker' | 'whitelist' | 'cli';
+
+export interface Variable {
+  readonly name: string;
+  /** Roles that read it; `all` (bot and worker in one process) reads what either of them does. */
+  readonly roles: readonly ('bot' | 'worker' | 'whitelist' | 'cli' | 'compose')[];
+  /** '' when there is none. */
+  readonly default: string;
+  /** One line, for .env.example. */
+  readonly description: string;
+  /** Never shown, always redacted; NAME_FILE may name a file that holds it. */
+  readonly secret?: true;
+}
+
+const everyone = ['bot', 'worker', 'whitelist', 'cli'] as const;
+
+export const VARIABLES: readonly Variable[] = [
+  {
+    name: 'ANTHROPIC_API_KEY',
+    roles: ['worker'],
+    default: '',
+    secret: true,
+    description: 'Key for Claude; without it the rehearsal model answers.',
+  },
+  {
+    name: 'CLAUDE_MODEL',
+    roles: ['worker'],
+    default: 'claude-sonnet-5-5',
+    description: 'Which Claude model answers.',
+  },
+  {
+    name: 'MAX_TOKENS',
+    roles: ['worker'],
+    default: '4096',
+    description: 'Most tokens the model may write in one turn.',
+  },
+  {
+    name: 'ANTHROPIC_BASE_URL',
+    roles: ['worker'],
+    default: '',
+    description: 'Another address that speaks the Messages API; empty for the service itself.',
+  },
+
+  {
+    name: 'REMOTE_HOST',
+    roles: ['whitelist', 'cli'],
+    default: '',
+    description:
+      'The server to run commands on, as host "remote"; empty for this machine (more servers: config/hosts.yaml).',
+  },
+  {
+    name: 'REMOTE_USER',
+    roles: ['whitelist', 'cli'],
+    default: '',
+    description: 'Login name on REMOTE_HOST.',
+  },
+  {
+    name: 'REMOTE_SSH_PORT',
+    roles: ['whitelist', 'cli'],
+    default: '22',
+    description: 'SSH port of REMOTE_HOST.',
+  },
+  {
+    name: 'REMOTE_SSH_KEY_PATH',
+    roles: ['whitelist', 'cli'],
+    default: '',
+    description:
+      'Private key file for REMOTE_HOST; empty for SSH_KEY_PATH/SSH_KEY_FILENAME, else the SSH agent.',
+  },
+  {
+    name: 'REMOTE_SSH_KEY_PASSPHRASE',
+    roles: ['whitelist'],
+    default: '',
+    secret: true,
+    description: 'Passphrase of that key, when it has one.',
+  },
+  {
+    name: 'SSH_KNOWN_HOSTS_PATH',
+    roles: ['whitelist', 'cli'],
+    default: '~/.ssh/known_hosts',
+    description:
+      'File with the known host keys; an unknown key is refused until "opsagent hosts trust NAME".',
+  },
+
+  {
+    name: 'SLACK_BOT_TOKEN',
+    roles: ['bot', 'worker'],
+    default: '',
+    secret: true,
+    description: 'Slack bot token (xoxb-…); switches Slack on.',
+  },
+  {
+    name: 'SLACK_APP_TOKEN',
+    roles: ['bot'],
+    default: '',
+    secret: true,
+    description: 'Slack app-level token (xapp-…) for Socket Mode.',
+  },
+  {
+    name: 'SLACK_SIGNING_SECRET',
+    roles: ['bot'],
+    default: '',
+    secret: true,
+    description: 'Slack signing secret; Socket Mode works without it.',
+  },
+  {
+    name: 'SLACK_API_URL',
+    roles: ['bot', 'worker'],
+    default: '',
+    description: 'Another address of the Slack Web API; empty for the service itself.',
+  },
+
+  {
+    name: 'DISCORD_TOKEN',
+    roles: ['bot', 'worker'],
+    default: '',
+    secret: true,
+    description: 'Discord bot token; switches Discord on.',
+  },
+  {
+    name: 'DISCORD_GUILD_ID',
+    roles: ['bot', 'worker'],
+    default: '',
+    description: 'The Discord server that the commands are registered in.',
+  },
+  {
+    name: 'DISCORD_API_URL',
+    roles: ['bot', 'worker'],
+    default: '',
+    description: 'Another address of the Discord REST API; empty for the service itself.',
+  },
+
+  { name: 'UI_PORT', roles: ['bot', 'cli'], default: '7860', description: 'Port of the local console.' },
+  {
+    name: 'OPSAGENT_CONSOLE_HOST',
+    roles: ['bot', 'cli'],
+    default: '127.0.0.1',
+    description: 'Address the console listens on; beyond loopback it needs OPSAGENT_CONSOLE_TOKEN.',
+  },
+  {
+    name: 'OPSAGENT_CONSOLE_TOKEN',
+    roles: ['bot', 'cli'],
+    default: '',
+    secret: true,
+    description: 'Token for the console, at least 16 characters; empty for one made at first start.',
+  },
+  {
+    name: 'OPSAGENT_CONSOLE_ORIGIN',
+    roles: ['bot'],
+    default: '',
+    description:
+      'Further origins the console is reached under, separated by commas (https://ops.example.net).',
+  },
+
+  {
+    name: 'REDIS_URL',
+    roles: ['bot', 'worker'],
+    default: '',
+    secret: true,
+    description: 'Redis to use; empty for a private one that is started and stopped with opsagent.',
+  },
+  {
+    name: 'OPSAGENT_DATA_DIR',
+    roles: everyone,
+    default: '.opsagent',
+    description: 'Folder for keys, audit log, results and the private Redis.',
+  },
+  {
+    name: 'OPSAGENT_CONFIG_DIR',
+    roles: everyone,
+    default: 'config',
+    description: 'Folder with commands.yaml, policy.yaml and hosts.yaml.',
+  },
+  {
+    name: 'LOG_LEVEL',
+    roles: everyone,
+    default: 'info',
+    description: 'How much is logged: trace, debug, info, warn, error, fatal or silent.',
+  },
+
+  {
+    name: 'TS_AUTHKEY',
+    roles: ['compose'],
+    default: '',
+    secret: true,
+    description: 'docker compose only: key with which the Tailscale sidecar joins the tailnet.',
+  },
+  {
+    name: 'SSH_KEY_PATH',
+    roles: ['compose', 'whitelist', 'cli'],
+    default: '',
+    description:
+      'Folder with SSH keys that docker compose mounts; the default place of the key for REMOTE_HOST.',
+  },
+  {
+    name: 'SSH_KEY_FILENAME',
+    roles: ['compose', 'whitelist', 'cli'],
+    default: 'id_ed25519',
+    description: 'File name of the key in SSH_KEY_PATH.',
+  },
+];
+
+/** What a child needs to find programs, its home and the SSH agent; nothing of ours. */
+const surroundings = ['PATH', 'HOME', 'USER', 'SHELL', 'TERM', 'LANG', 'TZ', 'SSH_AUTH_SOCK'];
+
+/** May this role read the variable? `all` is bot and worker, and knows where the hosts are but not their passphrase. */
+export function mayRead(role: Role, variable: Variable): boolean {
+  if (role !== 'all') return variable.roles.includes(role);
+  return variable.roles.some((r) => r === 'bot' || r === 'worker' || r === 'cli');
+}
+
+/** Passphrases of hosts.yaml are in variables whose names end so; they are the whitelist server's alone. */
+export function isPassphraseName(name: string): boolean {
+  return /^[A-Z][A-Z0-9_]*_PASSPHRASE$/.test(name);
+}
+
+/** The bare environment for a child process of that role: its own variables and what programs need to run at all. */
+export function environmentFor(role: Role, env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const names = new Set(surroundings);
+  for (const variable of VARIABLES) {
+    if (!mayRead(role, variable)) continue;
+    names.add(variable.name);
+    if (variable.secret) names.add(`${variable.name}_FILE`);
+  }
+  const reads = (name: string) => names.has(name) || (role === 'whitelist' && isPassphraseName(name));
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value !== undefined && reads(name) ? [[name, value]] : [],
+    ),
+  );
+}

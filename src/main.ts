@@ -1,0 +1,138 @@
+/**
+ * The command line: what each word does is in src/cli, loaded only when that word is used.
+ */
+import { pathToFileURL } from 'node:url';
+import { Command, CommanderError, Option } from 'commander';
+import { version } from './core/version.ts';
+
+/** 0 done, 1 the command or answer failed, 2 bad usage or configuration, 3 refused, 4 waiting for approval. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, waiting: 4 } as const;
+
+/** Runs one command line (without node and script) and sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+      return;
+    }
+    const { report } = await import('./cli/report.ts');
+    process.exitCode = report(error);
+  }
+}
+
+function program(): Command {
+  const json = () => new Option('--json', 'print one JSON object on stdout');
+  const opsagent = new Command('opsagent')
+    .description('Ask your servers from chat, a local page or this terminal; only whitelisted commands run.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(opsagent --help lists everything)')
+    .addHelpText('after', examples);
+
+  opsagent
+    .command('start')
+    .description('run everything on this machine: console, chats that have tokens, worker, whitelist server')
+    .action(async () => (await import('./cli/start.ts')).start('all'));
+  opsagent
+    .command('bot')
+    .description('run only the half that listens: console and chats (needs REDIS_URL)')
+    .action(async () => (await import('./cli/start.ts')).start('bot'));
+  opsagent
+    .command('worker')
+    .description('run only the half that thinks and posts (needs REDIS_URL)')
+    .action(async () => (await import('./cli/start.ts')).start('worker'));
+  opsagent
+    .command('mcp')
+    .description('serve the whitelisted commands to any MCP client over stdin and stdout')
+    .action(async () => (await import('./cli/mcp.ts')).mcp());
+
+  opsagent
+    .command('ask')
+    .argument('<text...>', 'the question, in your own words')
+    .description('ask the running instance; the answer on stdout, the trace on stderr')
+    .option('--thread <id>', 'go on in this thread')
+    .option('--no-wait', 'print the run id and return')
+    .option('--wait-approval', 'keep waiting when an approval is needed, instead of exit code 4')
+    .addOption(json())
+    .action(async (text: string[], options) => {
+      process.exitCode = await (await import('./cli/ask.ts')).ask(text.join(' '), options);
+    });
+  opsagent
+    .command('run')
+    .argument('<command>', 'a whitelisted command, see `opsagent commands`')
+    .argument('[key=value...]', 'its parameters')
+    .description('run one whitelisted command on the running instance, with no model in between')
+    .option('--host <name>', 'where; needed when there are several hosts')
+    .option('--thread <id>', 'in this thread')
+    .option('--no-wait', 'print the run id and return')
+    .option('--wait-approval', 'keep waiting when an approval is needed, instead of exit code 4')
+    .addOption(json())
+    .action(async (command: string, values: string[], options) => {
+      process.exitCode = await (await import('./cli/run.ts')).run(command, values, options);
+    });
+
+  opsagent
+    .command('commands')
+    .argument('[category]', 'only these')
+    .description('list the whitelisted commands')
+    .addOption(json())
+    .action(async (category: string | undefined, options) =>
+      (await import('./cli/commands.ts')).listCommands(category, options),
+    );
+
+  const hosts = opsagent.command('hosts').description('list the hosts, or pin the key of a new one');
+  hosts
+    .command('list', { isDefault: true })
+    .description('list the hosts')
+    .addOption(json())
+    .action(async (options) => (await import('./cli/hosts.ts')).listHosts(options));
+  hosts
+    .command('trust')
+    .argument('<name>', 'a host of config/hosts.yaml, or `remote` for REMOTE_HOST')
+    .description('show a host key and, if you agree, add it to the known_hosts file')
+    .option('--fingerprint <SHA256:…>', 'agree only to this key, without asking')
+    .action(async (name: string, options) => {
+      process.exitCode = await (await import('./cli/hosts.ts')).trust(name, options);
+    });
+
+  opsagent
+    .command('doctor')
+    .description('check Node, configuration, Redis, model key, ports, data directory and hosts')
+    .addOption(json())
+    .action(async (options) => {
+      process.exitCode = await (await import('./cli/doctor.ts')).doctor(options);
+    });
+
+  const audit = opsagent.command('audit').description('read or verify the audit log');
+  audit
+    .command('show', { isDefault: true })
+    .description('print what happened, oldest first')
+    .option('--run <id>', 'only this run')
+    .option('--last <n>', 'only the last n lines', '50')
+    .addOption(json())
+    .action(async (options) => (await import('./cli/audit.ts')).show(options));
+  audit
+    .command('verify')
+    .description('check every line, its order and its hash; exit code 1 when something is wrong')
+    .addOption(json())
+    .action(async (options) => {
+      process.exitCode = await (await import('./cli/audit.ts')).verify(options);
+    });
+  return opsagent;
+}
+
+const examples = `
+Examples:
+  opsagent start                             then open the link it prints
+  opsagent ask "How much disk space is available?"
+  opsagent run disk_usage                    the command's output on stdout
+  opsagent run service_status service=nginx --host web-1
+  opsagent mcp                               for Claude Code, Claude Desktop and other MCP clients
+
+Exit codes: 0 done, 1 the command or answer failed, 2 bad usage or configuration,
+3 refused by policy or by a person, 4 waiting for approval.`;
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(process.argv.slice(2));

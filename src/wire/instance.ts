@@ -1,0 +1,170 @@
+/**
+ * Composition root of bot and worker: opens the backends, starts what the role asks for, stops it in order.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Directory } from '../../adapters/console/directory.ts';
+import type { Console } from '../../adapters/console/index.ts';
+import { loadAdapters } from '../../adapters/index.ts';
+import { openAuditLog } from '../backends/audit-log.ts';
+import { loadDecisionKey } from '../backends/decision-key.ts';
+import { createRedisBoard } from '../backends/redis/board.ts';
+import { connect, type RedisAddress } from '../backends/redis/client.ts';
+import { type EmbeddedRedis, startEmbeddedRedis } from '../backends/redis/embedded.ts';
+import { createRedisRunQueue } from '../backends/redis/run-queue.ts';
+import { createRedisRunStore } from '../backends/redis/run-store.ts';
+import { createMcpTools } from '../backends/tools.ts';
+import { createInbox } from '../bot/inbox.ts';
+import { type Config, environmentFor } from '../config.ts';
+import type { ChatAdapter, Clock, Logger, Model } from '../core/ports.ts';
+import { signer } from '../core/signed.ts';
+import { version } from '../core/version.ts';
+import { createAdvancer } from '../worker/advance.ts';
+import { startWorker } from '../worker/worker.ts';
+import { consoleToken } from './console-token.ts';
+import { createModel } from './model.ts';
+import { type Stops, stopsInOrder } from './stops.ts';
+
+export interface Instance {
+  readonly console: Console;
+  readonly redis: RedisAddress;
+  readonly embedded: EmbeddedRedis | undefined;
+  readonly model: Model;
+  readonly adapters: readonly ChatAdapter[];
+  stop(): Promise<void>;
+}
+
+export interface InstanceOptions {
+  readonly config: Config;
+  /** Which halves run here; at least one. */
+  readonly bot: boolean;
+  readonly worker: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly redact: (text: string) => string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Starts it. What had been started is stopped again when a later part throws (OpsError for the expected). */
+export async function startInstance(options: InstanceOptions): Promise<Instance> {
+  const stops = stopsInOrder(options.logger);
+  try {
+    return await start(options, stops);
+  } catch (error) {
+    await stops.run();
+    throw error;
+  }
+}
+
+async function start(options: InstanceOptions, stops: Stops): Promise<Instance> {
+  const { config, clock, logger } = options;
+  const writer = options.bot && options.worker ? 'start' : options.bot ? 'bot' : 'worker';
+  const audit = await openAuditLog({
+    dir: `${config.dataDir}/audit`,
+    writer,
+    clock,
+    redact: options.redact,
+  });
+  stops.add('audit log', () => audit.close());
+  await audit.record({ kind: 'process.started', data: { version, pid: process.pid } });
+  stops.add('audit line', () => audit.record({ kind: 'process.stopped', data: { pid: process.pid } }));
+
+  const embedded = config.redisUrl ? undefined : await startEmbeddedRedis(config.dataDir, logger);
+  if (embedded) stops.add('redis', () => embedded.stop());
+  const address: RedisAddress = config.redisUrl
+    ? { url: config.redisUrl }
+    : { socket: embedded?.socket ?? '' };
+  const redis = connect(address, logger);
+  stops.add('redis connection', async () => redis.disconnect());
+  const store = createRedisRunStore(redis, logger);
+  const queue = createRedisRunQueue(address, redis, logger);
+  stops.add('queue', () => queue.close());
+  const board = createRedisBoard(address, redis, clock, logger);
+  stops.add('board', () => board.close());
+
+  const ready = { now: false };
+  const directory = directoryOf(config, async () => ({
+    ready: ready.now,
+    version,
+    redis: (await redis.ping().catch(() => 'down')) === 'PONG' ? 'up' : 'down',
+    platforms: adapters.all.map((a) => a.platform),
+  }));
+  const token = consoleToken(config.dataDir, config.console?.token);
+  const adapters = await loadAdapters(
+    {
+      ...config,
+      console: {
+        host: config.console?.host ?? '127.0.0.1',
+        port: config.console?.port ?? 0,
+        origins: config.console?.origins ?? [],
+        token,
+        tokenConfigured: config.console?.token !== undefined,
+      },
+    },
+    { board, directory, clock, logger },
+  );
+  const model = await createModel(config, logger, options.redact);
+
+  if (options.worker) {
+    const tools = createMcpTools({
+      command: process.execPath,
+      args: [fileURLToPath(new URL('../main.js', import.meta.url)), 'mcp'],
+      env: environmentFor('whitelist', options.env),
+      cwd: process.cwd(),
+      logger,
+      clock,
+    });
+    stops.add('whitelist server', () => tools.close());
+    const advancer = createAdvancer({
+      store,
+      queue,
+      model,
+      tools,
+      adapters: new Map(adapters.all.map((a) => [a.platform, a])),
+      audit,
+      clock,
+      logger,
+      name: `${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`,
+    });
+    // Started before the first question, so that the first answer does not wait for it.
+    await tools.list();
+    const worker = await startWorker({ store, queue, advancer, clock, logger });
+    stops.add('worker', () => worker.stop());
+  }
+
+  if (options.bot) {
+    const key = loadDecisionKey(config.dataDir);
+    const policy = () => config.policy;
+    const inbox = createInbox({
+      store,
+      queue,
+      audit,
+      clock,
+      policy,
+      sign: signer(key.privatePem),
+      commands: () => config.catalogue,
+    });
+    for (const adapter of adapters.all) {
+      await adapter.start(inbox);
+      stops.add(adapter.platform, () => adapter.stop());
+    }
+  }
+  ready.now = true;
+  return {
+    console: adapters.console,
+    redis: address,
+    embedded,
+    model,
+    adapters: adapters.all,
+    stop: () => {
+      ready.now = false;
+      return stops.run();
+    },
+  };
+}
+
+function directoryOf(config: Config, status: Directory['status']): Directory {
+  const hosts = config.hosts.length > 0 ? config.hosts : [{ name: 'local', tier: 'local' }];
+  return { commands: () => config.catalogue, hosts: () => hosts, status };
+}

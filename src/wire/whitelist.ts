@@ -1,0 +1,81 @@
+/**
+ * Composition root of the whitelist server: `opsagent mcp`, for our own worker and for any other MCP client.
+ */
+import { openAuditLog } from '../backends/audit-log.ts';
+import type { Config } from '../config.ts';
+import type { Host } from '../core/command.ts';
+import type { Clock, Logger } from '../core/ports.ts';
+import { version } from '../core/version.ts';
+import { type Loopback, startLoopback } from '../whitelist/loopback.ts';
+import { createSshRunner } from '../whitelist/ssh/runner.ts';
+import { startWhitelistServer } from '../whitelist/start.ts';
+import { stopsInOrder } from './stops.ts';
+
+export interface WhitelistOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly redact: (text: string) => string;
+  readonly sshAgent?: string;
+}
+
+/** Serves stdin and stdout until the client goes away or `signal` fires, and then until no change runs any more. */
+export async function serveWhitelist(options: WhitelistOptions, signal: AbortSignal): Promise<void> {
+  const { config, clock, logger, redact } = options;
+  const stops = stopsInOrder(logger);
+  try {
+    const audit = await openAuditLog({ dir: `${config.dataDir}/audit`, writer: 'whitelist', clock, redact });
+    stops.add('audit log', () => audit.close());
+    await audit.record({ kind: 'process.started', data: { version, pid: process.pid } });
+    stops.add('audit line', () => audit.record({ kind: 'process.stopped', data: { pid: process.pid } }));
+
+    const hosts = config.hosts.length > 0 ? config.hosts : [await ownMachine(config, stops.add)];
+    await audit.record({
+      kind: 'config.loaded',
+      data: { commands: config.catalogue.length, hosts: hosts.map((h) => h.name) },
+    });
+    const runner = createSshRunner({
+      clock,
+      logger,
+      ...(options.sshAgent ? { agent: options.sshAgent } : {}),
+    });
+    stops.add('ssh', () => runner.close());
+    const server = await startWhitelistServer({
+      catalogue: config.catalogue,
+      policy: config.policy,
+      hosts,
+      runner,
+      dataDir: config.dataDir,
+      audit,
+      redact,
+      clock,
+      logger,
+      version,
+    });
+    const serving = server.serve();
+    // Reads end with the connection; a change that has begun is seen to its end, whoever asked for us to go.
+    signal.addEventListener('abort', () => void serving.close(), { once: true });
+    await serving.finished;
+  } finally {
+    await stops.run();
+  }
+}
+
+/** With no host configured, this machine is one: by SSH like any other, through a server of our own. */
+async function ownMachine(
+  config: Config,
+  onStop: (name: string, stop: () => Promise<void>) => void,
+): Promise<Host> {
+  const loopback: Loopback = await startLoopback({ dir: `${config.dataDir}/keys`, shell: '/bin/sh' });
+  onStop('loopback ssh server', () => loopback.stop());
+  return {
+    name: 'local',
+    address: '127.0.0.1',
+    port: loopback.port,
+    user: loopback.user,
+    keyFile: loopback.clientKeyFile,
+    hostKey: { kind: 'fingerprint', sha256: loopback.hostKeySha256 },
+    tags: [],
+    tier: 'local',
+  };
+}
