@@ -3,10 +3,8 @@
  */
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
+import { exitCodes } from './cli/exit-codes.ts';
 import { version } from './core/version.ts';
-
-/** 0 done, 1 the command or answer failed, 2 bad usage or configuration, 3 refused, 4 waiting for approval. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, waiting: 4 } as const;
 
 /** Runs one command line (without node and script) and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {

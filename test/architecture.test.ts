@@ -103,7 +103,8 @@ describe('the import rule', () => {
       done.add(file);
       return undefined;
     };
-    expect([...imports.keys()].flatMap((file) => cycleFrom(file, []) ?? [])).toEqual([]);
+    const first = [...imports.keys()].map((file) => cycleFrom(file, [])).find((cycle) => cycle !== undefined);
+    expect(first).toBeUndefined();
   });
 });
 

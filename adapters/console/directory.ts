@@ -1,8 +1,9 @@
 /**
  * What the console can tell about the rest of the system; the composition root provides it.
  */
-import type { ParamType, Risk } from '../../src/core/command.ts';
+import type { Risk } from '../../src/core/command.ts';
 import type { Json } from '../../src/core/json.ts';
+import type { ParamType } from '../../src/core/param.ts';
 
 /** One command as the picker and the command line list it. Types, when given, shape the form's fields. */
 export interface ListedCommand {

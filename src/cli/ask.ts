@@ -1,8 +1,9 @@
 /**
  * `opsagent ask`: one question to the running instance, its answer on stdout.
  */
-import { exitCodes } from '../main.ts';
+
 import { type Asked, connectClient, newEventId } from './client.ts';
+import { exitCodes } from './exit-codes.ts';
 import { answerOf, exitCodeOf, type Followed, follow, noticesOf } from './follow.ts';
 
 export interface AskOptions {

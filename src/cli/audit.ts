@@ -6,7 +6,7 @@ import { readAudit, verifyAudit } from '../backends/audit-verify.ts';
 import { loadConfig, readEnvironment } from '../config.ts';
 import { OpsError } from '../core/errors.ts';
 import { visible } from '../core/visible.ts';
-import { exitCodes } from '../main.ts';
+import { exitCodes } from './exit-codes.ts';
 
 const auditDir = () => join(loadConfig('cli', readEnvironment(), process.cwd()).dataDir, 'audit');
 

@@ -12,7 +12,7 @@ import { type Config, ConfigError, loadConfig, readEnvironment } from '../config
 import type { Host } from '../core/command.ts';
 import type { Logger } from '../core/ports.ts';
 import { version } from '../core/version.ts';
-import { exitCodes } from '../main.ts';
+import { exitCodes } from './exit-codes.ts';
 
 interface Check {
   readonly name: string;

@@ -5,8 +5,8 @@ import { endText } from '../core/command.ts';
 import type { RunId } from '../core/ids.ts';
 import type { CallView, CardView, Part, RunStatus, SegmentView } from '../core/view.ts';
 import { visible } from '../core/visible.ts';
-import { exitCodes } from '../main.ts';
 import type { Client } from './client.ts';
+import { exitCodes } from './exit-codes.ts';
 
 export interface Followed {
   readonly status: RunStatus;

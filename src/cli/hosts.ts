@@ -7,8 +7,8 @@ import { prepareDataDir } from '../backends/data-dir.ts';
 import { loadConfig, readEnvironment } from '../config.ts';
 import type { Host } from '../core/command.ts';
 import { OpsError } from '../core/errors.ts';
-import { exitCodes } from '../main.ts';
 import { trustHost } from '../whitelist/ssh/trust.ts';
+import { exitCodes } from './exit-codes.ts';
 
 const inventory = () => loadConfig('whitelist', readEnvironment(), process.cwd());
 

@@ -3,7 +3,7 @@
  */
 import { ConfigError } from '../config.ts';
 import { OpsError, problemText } from '../core/errors.ts';
-import { exitCodes } from '../main.ts';
+import { exitCodes } from './exit-codes.ts';
 
 /** Prints what was thrown and returns the exit code it stands for. */
 export function report(thrown: unknown): number {

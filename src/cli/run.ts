@@ -4,9 +4,9 @@
 import type { ListedCommand, ListedHost } from '../../adapters/console/directory.ts';
 import { succeeded } from '../core/command.ts';
 import { OpsError } from '../core/errors.ts';
-import { exitCodes } from '../main.ts';
 import { type AskOptions, seeThrough } from './ask.ts';
 import { type Asked, connectClient, newEventId } from './client.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Followed } from './follow.ts';
 
 export async function run(

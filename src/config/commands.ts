@@ -3,7 +3,8 @@
  * their parameters and state their risk. Every problem of the file is reported, with its place and rule.
  */
 import { z } from 'zod';
-import type { CommandSpec, Param, Risk } from '../core/command.ts';
+import type { CommandSpec, Risk } from '../core/command.ts';
+import type { Param } from '../core/param.ts';
 import { parseTemplate, type Template } from '../core/template.ts';
 import { hasHidden } from '../core/visible.ts';
 import { ParamEntry, readParams } from './parameters.ts';

@@ -2,7 +2,7 @@
  * The parameters of a catalogue entry: ours with a type, the predecessor's typed from their name.
  */
 import { z } from 'zod';
-import type { Param, ParamType } from '../core/command.ts';
+import type { Param, ParamType } from '../core/param.ts';
 import { checkValue, patternProblem } from '../core/params.ts';
 import { hasHidden } from '../core/visible.ts';
 

@@ -11,7 +11,7 @@ import { problemText } from './errors.ts';
 import type { ApprovalId, CallId, RunId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { Run, Turn } from './run.ts';
-import { hasEnded, requester } from './run.ts';
+import { hasEnded, pendingApprovals, requester } from './run.ts';
 import type { ToolCall } from './tool-call.ts';
 
 export type RunStatus = 'queued' | 'thinking' | 'working' | 'waiting' | 'finished' | 'failed' | 'cancelled';
@@ -95,9 +95,7 @@ export function draw(run: Run, streaming = ''): readonly Drawing[] {
   if (streaming) last.parts.push({ kind: 'text', markdown: streaming });
   last.parts.push(...run.joined.flatMap(turnParts));
   last.parts.push(...ending(run));
-  // A segment opened by a card is only worth a message once there is something to say in it.
-  if (last.parts.length === 0 && segments.length > 1 && (run.state.kind === 'waiting' || hasEnded(run)))
-    segments.pop();
+  if (last.parts.length === 0 && segments.length > 1 && !isWanted(run, segments.length - 1)) segments.pop();
 
   return segments.flatMap((segment, i) => {
     const isLast = i === segments.length - 1;
@@ -110,8 +108,16 @@ export function draw(run: Run, streaming = ''): readonly Drawing[] {
       stoppable: isLast && !hasEnded(run),
       ...(footer ? { footer } : {}),
     };
-    return [{ key: `${run.id}.s${i}`, view }, ...segment.cards];
+    return [{ key: segmentKey(run, i), view }, ...segment.cards];
   });
+}
+
+const segmentKey = (run: Run, i: number) => `${run.id}.s${i}`;
+
+/** An empty segment below a card is a sign of life once people have decided, and stays when it was posted. */
+function isWanted(run: Run, i: number): boolean {
+  const isPosted = run.posts.some((p) => p.key === segmentKey(run, i));
+  return isPosted || (!hasEnded(run) && pendingApprovals(run).length === 0);
 }
 
 export function statusOf(run: Run, streaming = ''): RunStatus {

@@ -2,6 +2,7 @@
  * One worker's hold on one run: every change goes through the lease, every change is shown, and a stop or a lost
  * lease is noticed at once (nudge) or at the next renewal.
  */
+import { setMaxListeners } from 'node:events';
 import type { RunId } from '../core/ids.ts';
 import type { Clock, Logger, RunStore } from '../core/ports.ts';
 import { hasEnded, type Run } from '../core/run.ts';
@@ -39,6 +40,8 @@ export class Session {
     this.parts = parts;
     this.current = run;
     this.presenter = presenter;
+    // Each call and each turn listens to it for its own while.
+    setMaxListeners(0, this.stopping.signal);
     this.renewal = setInterval(() => void this.renew(), renewEveryMs);
     this.observe(run);
   }

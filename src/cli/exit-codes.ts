@@ -1,0 +1,4 @@
+/**
+ * What the exit code of every command means; the help lists them too.
+ */
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, waiting: 4 } as const;

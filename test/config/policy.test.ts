@@ -1,0 +1,156 @@
+/**
+ * policy.yaml: the shipped policy, every key, and one bad file for each rule with its place.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadPolicy } from '../../src/config/policy.ts';
+import { problemLine } from '../../src/config/problem.ts';
+import { decide, mayTalk, mayVote } from '../../src/core/policy.ts';
+
+const load = (text: string) => loadPolicy('policy.yaml', text);
+const owner = { account: 'console:owner', groups: [] };
+const console = { platform: 'console', channel: 'console', thread: 't' } as const;
+const local = { name: 'local', tags: [] };
+
+describe('the shipped policy.yaml', () => {
+  const { policy, problems } = load(readFileSync('config/policy.yaml', 'utf8'));
+
+  it('loads without problems', () => {
+    expect(problems).toEqual([]);
+  });
+
+  it('lets the owner read at once and approve their own change on this machine only', () => {
+    const ask = (risk: 'read' | 'change' | 'critical', host: string) =>
+      decide(policy, [owner], { risk, host: { name: host, tags: [] }, conversation: console }).kind;
+
+    expect([
+      ask('read', 'web-1'),
+      ask('change', 'local'),
+      ask('change', 'web-1'),
+      ask('critical', 'local'),
+    ]).toEqual(['allow', 'ask', 'refuse', 'refuse']);
+    expect(mayVote(policy, 'own-change-here', owner, ['console:owner'])).toEqual({ ok: true });
+  });
+
+  it('lets an MCP client read and nothing else', () => {
+    const ask = (risk: 'read' | 'change') =>
+      decide(policy, [{ account: 'mcp', groups: [] }], { risk, host: local, conversation: undefined }).kind;
+
+    expect([ask('read'), ask('change')]).toEqual(['allow', 'refuse']);
+  });
+
+  it('lets nobody from Slack or Discord talk to it', () => {
+    expect(mayTalk(policy, { account: 'slack:U1', groups: [] }, { ...console, platform: 'slack' })).toBe(
+      false,
+    );
+    expect(mayTalk(policy, { account: 'discord:1', groups: [] }, { ...console, platform: 'discord' })).toBe(
+      false,
+    );
+  });
+});
+
+describe('loadPolicy', () => {
+  it('reads every key', () => {
+    const { policy, problems } = load(`
+people:
+  alice: { slack: [U1, U2], discord: "456", console: alice }
+groups:
+  oncall: { people: [alice], slack_usergroups: [S1], discord_roles: ["9"] }
+ask:
+  - { name: asks, who: [oncall, "slack:U9", mcp], risk: [read], hosts: ["@web", db-1], channels: [console, "slack:C1"] }
+approve:
+  - { name: votes, risk: [change, critical], hosts: [all], who: [alice], people: 2, requester: excluded, wait: 90s }
+incident_channels: ["slack:C123"]
+`);
+
+    expect(problems).toEqual([]);
+    expect(policy).toEqual({
+      people: [{ name: 'alice', accounts: ['slack:U1', 'slack:U2', 'discord:456', 'console:alice'] }],
+      groups: [{ name: 'oncall', people: ['alice'], platformGroups: ['slack:S1', 'discord:9'] }],
+      ask: [
+        {
+          name: 'asks',
+          who: ['oncall', 'slack:U9', 'mcp'],
+          risk: ['read'],
+          hosts: ['@web', 'db-1'],
+          channels: ['console', 'slack:C1'],
+        },
+      ],
+      approve: [
+        {
+          name: 'votes',
+          risk: ['change', 'critical'],
+          hosts: ['all'],
+          who: ['alice'],
+          people: 2,
+          requesterMay: false,
+          waitSeconds: 90,
+        },
+      ],
+      incidentChannels: ['slack:C123'],
+    });
+  });
+
+  it('waits ten minutes for one person, who is not the requester, when nothing else is said', () => {
+    const { policy } = load('approve: [{ name: a, risk: [change], hosts: [all], who: [] }]');
+
+    expect(policy.approve[0]).toMatchObject({ people: 1, requesterMay: false, waitSeconds: 600 });
+  });
+
+  it('lets nobody do anything when the file is empty', () => {
+    expect(load('').policy).toEqual({ people: [], groups: [], ask: [], approve: [], incidentChannels: [] });
+  });
+
+  const people = 'people: { alice: { slack: U1 } }\n';
+  it.each([
+    ['peoples: {}', 'policy.yaml:1:1 — unknown-key: peoples is not a key here — did you mean people?'],
+    [
+      'people: { alice: { slak: U1 } }',
+      'policy.yaml:1:20 — unknown-key: slak is not a key here — did you mean slack?',
+    ],
+    ['people: { alice: { discord: 456 } }', 'policy.yaml:1:29'],
+    ['people: { Alice: {} }', 'policy.yaml:1:11 — bad-name'],
+    [
+      'people: { alice: { slack: "u 1" } }',
+      'policy.yaml:1:27 — bad-value: people.alice.slack is not a Slack user id',
+    ],
+    ['people: { mcp: {} }', 'reserved-name'],
+    [
+      'people: { a: { slack: U1 }, b: { slack: U1 } }',
+      'policy.yaml:1:32 — duplicate-account: slack:U1 belongs to a already',
+    ],
+    ['people: { a: {} }\ngroups: { a: {} }', 'duplicate-name'],
+    ['groups: { g: { people: [bob] } }', 'policy.yaml:1:25 — undefined-name'],
+    [
+      `${people}ask: [{ name: r, who: [alise], risk: [read], hosts: [all] }]`,
+      'policy.yaml:2:24 — undefined-name: "alise" is neither a person, a group nor an account — did you mean alice?',
+    ],
+    ['ask: [{ name: r, who: ["slack:u1"], risk: [read], hosts: [all] }]', 'undefined-name'],
+    ['ask: [{ name: r, who: [mcp], risk: [write], hosts: [all] }]', 'policy.yaml:1:37 — bad-value'],
+    ['ask: [{ name: r, who: [mcp], risk: [read], hosts: ["*"] }]', 'bad-value'],
+    ['ask: [{ name: r, who: [mcp], risk: [read], hosts: [all], channels: ["irc:x"] }]', 'bad-value'],
+    ['ask: [{ name: r, who: [mcp], risk: [read] }]', 'missing-key: ask[1].hosts is missing'],
+    [
+      'ask:\n  - { name: r, who: [mcp], risk: [read], hosts: [all] }\n  - { name: r, who: [mcp], risk: [read], hosts: [all] }',
+      'policy.yaml:3:13 — duplicate-name',
+    ],
+    ['approve: [{ name: r, who: [mcp], risk: [change], hosts: [all] }]', 'mcp-approves'],
+    ['approve: [{ name: r, who: [], risk: [read], hosts: [all] }]', 'a read needs no approval'],
+    [
+      'approve: [{ name: r, who: [], risk: [change, critical], hosts: [all], requester: allowed }]',
+      'policy.yaml:1:82 — requester-approves',
+    ],
+    ['approve: [{ name: r, who: [], risk: [change], hosts: [all], people: 0 }]', 'bad-value'],
+    [
+      'approve: [{ name: r, who: [], risk: [change], hosts: [all], wait: soon }]',
+      'write it as 90s, 10m or 2h',
+    ],
+    ['approve: [{ name: r, who: [], risk: [change], hosts: [all], wait: 5s }]', 'use 30s to 24h'],
+    ['incident_channels: [C1]', 'policy.yaml:1:21 — bad-value'],
+  ])('%#: refuses %j: %s', (text, expected) => {
+    const { policy, problems } = load(text);
+
+    expect(problems.map(problemLine).join('\n')).toContain(expected);
+    expect(policy).toEqual({ people: [], groups: [], ask: [], approve: [], incidentChannels: [] });
+  });
+});
