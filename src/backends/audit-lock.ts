@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isAlive, thisProcess } from '../system/owner.ts';
 
 export interface WriterLock {
   /** The name that was free: the one asked for, or it with a number. */
@@ -39,7 +39,8 @@ export function lockWriter(dir: string, writer: string): WriterLock {
 function take(file: string): boolean {
   // Written aside and linked: a lock is never seen without its holder in it.
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
-  const own = `${process.pid} ${startOf(process.pid)} ${hostname()}\n`;
+  const { pid, started, machine } = thisProcess();
+  const own = `${pid} ${started} ${machine}\n`;
   writeFileSync(draft, own, { mode: 0o600, flag: 'wx' });
   try {
     if (linked(draft, file)) return true;
@@ -60,30 +61,12 @@ function take(file: string): boolean {
 
 function isStale(file: string): boolean {
   try {
-    const [pid, started, machine] = readFileSync(file, 'utf8').trim().split(' ');
-    if (machine !== hostname()) return Date.now() - statSync(file).mtimeMs > staleAfterMs;
-    return startOf(Number(pid)) !== started || !lives(Number(pid));
+    const [pid, started = '', machine = ''] = readFileSync(file, 'utf8').trimEnd().split(' ');
+    const holder = { pid: Number(pid), started, machine };
+    if (machine !== thisProcess().machine) return Date.now() - statSync(file).mtimeMs > staleAfterMs;
+    return !isAlive(holder);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** When the kernel started the process, so that a process id given anew is not taken for the old holder. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
-  } catch {
-    return '-';
   }
 }
 

@@ -5,8 +5,14 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { z } from 'zod';
 import { OpsError } from '../core/errors.ts';
+import { isAlive, thisProcess } from '../system/owner.ts';
 
-const instanceSchema = z.object({ pid: z.number().int(), born: z.string(), url: z.string().optional() });
+const instanceSchema = z.object({
+  pid: z.number().int(),
+  started: z.string(),
+  machine: z.string(),
+  url: z.string().optional(),
+});
 
 /** Who runs on a data directory; `url` is the console's, once it listens. */
 export type Instance = z.infer<typeof instanceSchema>;
@@ -30,7 +36,7 @@ export function prepareDataDir(dataDir: string): void {
 
 /** Takes the directory for this process. Throws OpsError `config-invalid` while another live process has it. */
 export function lockDataDir(dataDir: string): { announce(url: string): void; release(): void } {
-  const mine: Instance = { pid: process.pid, born: birthOf(process.pid) };
+  const mine: Instance = thisProcess();
   const file = fileOf(dataDir);
   for (let attempt = 0; ; attempt++) {
     try {
@@ -61,23 +67,9 @@ export function lockDataDir(dataDir: string): { announce(url: string): void; rel
 export function runningInstance(dataDir: string): Instance | undefined {
   try {
     const found = instanceSchema.parse(JSON.parse(readFileSync(fileOf(dataDir), 'utf8')));
-    process.kill(found.pid, 0);
-    // A recycled process number is somebody else.
-    return found.born === birthOf(found.pid) ? found : undefined;
-  } catch (error) {
-    return isCode(error, 'EPERM') ? { pid: -1, born: '' } : undefined;
-  }
-}
-
-/** When a process began, in the kernel's ticks; empty where there is no /proc. */
-function birthOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field holds the program's name in brackets and may hold spaces; then the state, the 22nd is the start.
-    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? 'ended' : (rest[18] ?? '');
+    return isAlive(found) ? found : undefined;
   } catch {
-    return '';
+    return undefined;
   }
 }
 

@@ -66,6 +66,8 @@ export interface CardView {
   readonly approvals: readonly User[];
   readonly verdict: Verdict;
   readonly decidedBy?: User;
+  /** ms since the epoch. */
+  readonly decidedAt?: number;
   readonly denyReason?: string;
   /** What came of an approved command, in words. */
   readonly outcome?: string;
@@ -216,6 +218,7 @@ function cardOf(run: Run, call: ToolCall): Drawing[] {
     approvals: approval.votes.filter((v) => v.statement.verdict === 'approve').map((v) => v.statement.user),
     verdict: approval.verdict,
     ...(decidedBy ? { decidedBy } : {}),
+    ...(approval.decidedAt ? { decidedAt: approval.decidedAt } : {}),
     ...(reason ? { denyReason: reason } : {}),
     ...(outcome ? { outcome } : {}),
   };

@@ -7,7 +7,7 @@ import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isAlive, isThisProcess, type Owner, thisProcess } from './owner.ts';
+import { isAlive, isThisProcess, type Owner, thisProcess } from '../system/owner.ts';
 
 /** What a change left behind, under the id of its call. */
 interface Kept<Reply> {

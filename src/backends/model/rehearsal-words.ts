@@ -70,6 +70,9 @@ export interface Words {
   readonly unknownHost?: string;
 }
 
+/** `key=value`, the value in quotes when it has spaces. */
+const pair = /(\w+)=(?:"([^"]*)"|'([^']*)'|(\S+))/g;
+
 const allHosts = /\b(?:all|every|each) (?:the )?(?:hosts?|servers?|machines?)\b|\beverywhere\b/i;
 
 export function wordsOf(said: string, known: Catalogue): Words {
@@ -78,14 +81,20 @@ export function wordsOf(said: string, known: Catalogue): Words {
     .replace(/\s+/g, ' ')
     .trim();
   const path = /(?:^|\s)(\/[\w.@+:=/-]*)/.exec(text)?.[1]?.replace(/[.:]+$/, '');
-  const pairs = Object.fromEntries([...text.matchAll(/(\w+)=(\S+)/g)].map((m) => [m[1] ?? '', m[2] ?? '']));
+  const pairs = Object.fromEntries(
+    [...said.matchAll(pair)].map(([, key, double, single, plain]) => [
+      key ?? '',
+      double ?? single ?? plain ?? '',
+    ]),
+  );
   const everywhere = allHosts.test(text);
   const hosts = everywhere ? known.hosts.slice(0, 10) : known.hosts.filter((host) => names(text, host));
   const unknownHost = hosts.length === 0 ? strangerIn(text, known) : undefined;
   const bare = hosts
-    .reduce((rest, host) => rest.replaceAll(host.toLowerCase(), ' '), text.toLowerCase())
+    .reduce((rest, host) => rest.replaceAll(host.toLowerCase(), ' '), said.replace(pair, ' ').toLowerCase())
+    .replace(/[`'"“”‘’]/g, ' ')
     .replace(/(?:^|\s)\/[\w.@+:=/-]*/g, ' ')
-    .replace(/\w+=\S+/g, ' ')
+    .replace(/\s+/g, ' ')
     .replace(allHosts, ' ');
   return {
     text,

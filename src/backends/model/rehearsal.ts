@@ -10,7 +10,7 @@ import { readResults } from './rehearsal-read.ts';
 import { catalogueOf } from './rehearsal-words.ts';
 
 export const label =
-  '_Rehearsal model: a keyword planner, not Claude. To switch Claude on, set `ANTHROPIC_API_KEY` in `.env` and restart._';
+  'Rehearsal model: a keyword planner, not Claude. To switch Claude on, set `ANTHROPIC_API_KEY` in `.env` and restart.';
 
 const usage = { requests: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
 

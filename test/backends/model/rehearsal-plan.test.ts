@@ -52,6 +52,10 @@ describe('other ways to say it', () => {
     ['run uptime', [['uptime', {}]]],
     ['please run service_logs nginx', [['service_logs', { parameters: { service_name: 'nginx' } }]]],
     [
+      'service_logs service_name="my unit" lines=5',
+      [['service_logs', { parameters: { service_name: 'my unit', lines: '5' } }]],
+    ],
+    [
       'service_logs service_name=nginx lines=5',
       [['service_logs', { parameters: { service_name: 'nginx', lines: '5' } }]],
     ],

@@ -31,11 +31,13 @@ export function isAlive(owner: Owner): boolean {
   return startOf(owner.pid) === owner.started;
 }
 
+/** The start time by which the kernel tells two holders of one number apart; a zombie has none any more. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // Fields are counted after the name, which is in parentheses and may hold anything.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    // Fields are counted after the name, which is in parentheses and may hold anything: first the state.
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? 'ended' : (rest[18] ?? '');
   } catch {
     return '';
   }
