@@ -43,7 +43,12 @@ export function commandRunnerContract(name: string, create: () => Promise<Comman
   describe(`CommandRunner contract: ${name}`, () => {
     let harness: CommandRunnerHarness;
     const never = new AbortController().signal;
-    const run = (scenario: Scenario, over: Partial<RenderedCommand> = {}, signal = never, host = harness.host) =>
+    const run = (
+      scenario: Scenario,
+      over: Partial<RenderedCommand> = {},
+      signal = never,
+      host = harness.host,
+    ) =>
       harness.runner.run(
         renderedCommand({ command: scenario, script: SCENARIOS[scenario], ...over }),
         host,

@@ -1,0 +1,100 @@
+/**
+ * `opsagent hosts trust`: looks at a host's key without logging in, and writes it to the known_hosts file only after
+ * a person said yes. A key that differs from a known one is never written.
+ */
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Host } from '../../core/command.ts';
+import { type Dialled, dial } from './dial.ts';
+import { ALL_ALGORITHMS, algorithmsOf, fingerprint } from './host-key.ts';
+import { knownName, lookUpKnown, typeOfKey } from './known-hosts.ts';
+import { NO_LOGIN } from './login.ts';
+
+export interface ShownKey {
+  readonly type: string;
+  /** `SHA256:…` as ssh-keygen prints it. */
+  readonly fingerprint: string;
+  /** The known_hosts line. */
+  readonly line: string;
+}
+
+export type Trusted =
+  | ({ readonly kind: 'added' | 'known' } & ShownKey)
+  | ({ readonly kind: 'declined' } & ShownKey)
+  | { readonly kind: 'failed'; readonly problem: string };
+
+/** `file` is made if it is missing, readable by its owner alone. Never authenticates, never rejects for the host. */
+export async function trustHost(
+  host: Host,
+  file: string,
+  confirm: (key: ShownKey) => Promise<boolean>,
+): Promise<Trusted> {
+  let text: string;
+  try {
+    text = await readText(file);
+  } catch (error) {
+    return { kind: 'failed', problem: `${file} cannot be read (${(error as NodeJS.ErrnoException).code})` };
+  }
+  const known = lookUpKnown(text, host.address, host.port);
+  const knownTypes = known.keys.flatMap(({ type }) => algorithmsOf(type));
+  const dialled = await look(host, knownTypes.length > 0 ? knownTypes : ALL_ALGORITHMS);
+  if (dialled.kind !== 'key-refused') {
+    const problem =
+      'problem' in dialled ? dialled.problem : `${host.name} accepted a login that was not asked for`;
+    return { kind: 'failed', problem };
+  }
+  const key = dialled.hostKey;
+  const type = typeOfKey(key) ?? 'unknown';
+  const line = `${knownName(host.address, host.port)} ${type} ${key.toString('base64')}`;
+  const shown: ShownKey = { type, fingerprint: fingerprint(key), line };
+  if (known.revoked.some((one) => one.key.equals(key))) {
+    return {
+      kind: 'failed',
+      problem: `the key of ${host.name} (${shown.fingerprint}) is marked @revoked in ${file}`,
+    };
+  }
+  if (known.keys.some((one) => one.key.equals(key))) return { kind: 'known', ...shown };
+  const other = known.keys.find((one) => one.type === type);
+  if (other !== undefined) {
+    return {
+      kind: 'failed',
+      problem:
+        `${file} line ${other.line} has another key for ${host.name}: known ${fingerprint(other.key)}, ` +
+        `shown ${shown.fingerprint}. Find out why; if the change is right, delete that line and try again`,
+    };
+  }
+  if (!(await confirm(shown))) return { kind: 'declined', ...shown };
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const before = await readText(file);
+    const separator = before === '' || before.endsWith('\n') ? '' : '\n';
+    await appendFile(file, `${separator}${line}\n`, { mode: 0o600 });
+  } catch (error) {
+    return {
+      kind: 'failed',
+      problem: `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`,
+    };
+  }
+  return { kind: 'added', ...shown };
+}
+
+/** The verdict is always no, so the handshake ends at the key, before any login. */
+async function look(host: Host, algorithms: readonly string[]): Promise<Dialled> {
+  const dialled = await dial(host, {
+    algorithms,
+    judge: () => ({ ok: false, problem: 'only looked at' }),
+    login: NO_LOGIN,
+    timeoutMs: 10_000,
+  });
+  if (dialled.kind === 'ready') dialled.client.end();
+  return dialled;
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
