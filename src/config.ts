@@ -2,9 +2,10 @@
  * The configuration: environment and YAML files read once into one frozen object, for one role.
  * Every problem is reported at once; what a role may not read is not in its Config.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { loadCatalogue } from './config/commands.ts';
 import { type Settings, settingsFor } from './config/env.ts';
 import { type HostSurroundings, loadHosts } from './config/hosts.ts';
@@ -62,7 +63,7 @@ export interface Config {
     readonly apiUrl?: string;
   };
   readonly discord?: { readonly token: string; readonly guildId?: string; readonly apiUrl?: string };
-  /** Empty: nothing is configured, this machine is the host. Always empty for bot and worker, who reach none. */
+  /** Empty: nothing is configured, this machine is the host. The bot knows them by name only, the worker not at all. */
   readonly hosts: readonly Host[];
   readonly catalogue: readonly CommandSpec[];
   readonly policy: Policy;
@@ -79,7 +80,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   const problems = settings.problems;
   const home = env.HOME ?? homedir();
   const dataDir = resolve(cwd, settings.get('OPSAGENT_DATA_DIR') ?? '.opsagent');
-  const configDir = resolve(cwd, settings.get('OPSAGENT_CONFIG_DIR') ?? 'config');
+  const configDir = configDirFor(settings.get('OPSAGENT_CONFIG_DIR'), cwd);
   const folder = unwritableFolder(dataDir);
   if (folder !== undefined)
     problems.push({
@@ -92,7 +93,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   const discord = discordFrom(settings);
   const redisUrl = redisFrom(settings);
   const read = reader(configDir, cwd, problems);
-  const hosts = role === 'bot' || role === 'worker' ? [] : hostsFrom(role, settings, read, env, home);
+  const hosts = role === 'worker' ? [] : hostsFrom(role, settings, read, env, home);
   const config: Config = {
     role,
     dataDir,
@@ -118,6 +119,14 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   return deepFreeze(config);
 }
 
+/** Named, else `config` here, else the folder that is shipped: an MCP client starts us wherever it likes. */
+function configDirFor(named: string | undefined, cwd: string): string {
+  const here = resolve(cwd, named ?? 'config');
+  if (named !== undefined || existsSync(here)) return here;
+  const shipped = ['../config', '../../config'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return shipped.find((path) => existsSync(join(path, 'commands.yaml'))) ?? here;
+}
+
 const emptyPolicy: Policy = { people: [], groups: [], ask: [], approve: [], incidentChannels: [] };
 
 function hostsFrom(
@@ -134,7 +143,7 @@ function hostsFrom(
     home,
     knownHostsFile,
     passphrases: role === 'whitelist' ? env : undefined,
-    keyProblem: (file) => (role === 'cli' ? undefined : unreadable(file)),
+    keyProblem: (file) => (role === 'cli' || role === 'bot' ? undefined : unreadable(file)),
   };
   const remote = remoteHost(settings, around);
   const listed = read('hosts.yaml', (file, text) => loadHosts(file, text, around))?.hosts ?? [];

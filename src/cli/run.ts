@@ -66,7 +66,7 @@ function checkNames(
       `There is no command ${command}${near.length > 0 ? `; did you mean ${near.join(', ')}?` : '.'}`,
     );
   }
-  if (host && !hosts.some((h) => h.name === host))
+  if (host && hosts.length > 0 && !hosts.some((h) => h.name === host))
     problems.push(`There is no host ${host}; there are ${hosts.map((h) => h.name).join(', ')}.`);
   for (const name of spec ? Object.keys(params) : [])
     if (!spec?.params.some((p) => p.name === name)) problems.push(`${command} has no parameter ${name}.`);

@@ -72,6 +72,7 @@ function banner(role: 'all' | 'bot' | 'worker', config: Config, instance: Instan
     ],
     ['slack', config.slack ? 'on' : 'off', 'SLACK_BOT_TOKEN, SLACK_APP_TOKEN'],
     ['discord', config.discord ? 'on' : 'off', 'DISCORD_TOKEN'],
+    ['config', config.configDir, 'OPSAGENT_CONFIG_DIR'],
     ['data', config.dataDir, 'OPSAGENT_DATA_DIR'],
   ];
   const lines = rows.map(([name, what, by]) => `  ${name.padEnd(8)} ${what}  (set by ${by})`);

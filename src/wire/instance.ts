@@ -165,6 +165,8 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
 }
 
 function directoryOf(config: Config, status: Directory['status']): Directory {
-  const hosts = config.hosts.length > 0 ? config.hosts : [{ name: 'local', tier: 'local' }];
+  // A bot of its own cannot know that the whitelist server, elsewhere, has only its own machine.
+  const embedded = config.role === 'all' && config.hosts.length === 0;
+  const hosts = embedded ? [{ name: 'local', tier: 'local' }] : config.hosts;
   return { commands: () => config.catalogue, hosts: () => hosts, status };
 }
