@@ -80,7 +80,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   const problems = settings.problems;
   const home = env.HOME ?? homedir();
   const dataDir = resolve(cwd, settings.get('OPSAGENT_DATA_DIR') ?? '.opsagent');
-  const configDir = configDirFor(settings.get('OPSAGENT_CONFIG_DIR'), cwd);
+  const configDir = configDirFor(settings, cwd);
   const folder = unwritableFolder(dataDir);
   if (folder !== undefined)
     problems.push({
@@ -120,9 +120,9 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
 }
 
 /** Named, else `config` here, else the folder that is shipped: an MCP client starts us wherever it likes. */
-function configDirFor(named: string | undefined, cwd: string): string {
-  const here = resolve(cwd, named ?? 'config');
-  if (named !== undefined || existsSync(here)) return here;
+function configDirFor(settings: Settings, cwd: string): string {
+  const here = resolve(cwd, settings.get('OPSAGENT_CONFIG_DIR') ?? 'config');
+  if (settings.isSet('OPSAGENT_CONFIG_DIR') || existsSync(here)) return here;
   const shipped = ['../config', '../../config'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
   return shipped.find((path) => existsSync(join(path, 'commands.yaml'))) ?? here;
 }
