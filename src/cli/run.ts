@@ -2,7 +2,6 @@
  * `opsagent run`: one whitelisted command on the running instance, its output on stdout, its success as exit code.
  */
 import type { ListedCommand, ListedHost } from '../../adapters/console/directory.ts';
-import { succeeded } from '../core/command.ts';
 import { OpsError } from '../core/errors.ts';
 import { type AskOptions, seeThrough } from './ask.ts';
 import { type Asked, connectClient, newEventId } from './client.ts';
@@ -29,7 +28,9 @@ export async function run(
   });
   let failed = false;
   const code = await seeThrough(client, asked, options, (followed) => {
-    failed = ranOf(followed).some((r) => !succeeded(r.end));
+    failed = followed.parts.some(
+      (p) => p.kind === 'call' && (p.call.status === 'failed' || p.call.status === 'unknown'),
+    );
     return ranOf(followed)
       .map((r) => r.output)
       .join('\n');
