@@ -3,9 +3,10 @@
  */
 import type { KnownBlock } from '@slack/types';
 import type { CardView } from '../../src/core/view.ts';
+import { visible } from '../../src/core/visible.ts';
 import { actions, button } from './actions.ts';
 import { line, preformatted, type RichPart, richText, words } from './rich-text.ts';
-import { cutAtLine, visible } from './text.ts';
+import { cutAtLine } from './text.ts';
 
 const mostOfLine = 8000;
 

@@ -3,7 +3,7 @@
  * Markdown is turned into it here, without links: a link's address is shown, not hidden behind its words.
  */
 import type { RichTextBlock, RichTextPreformatted, RichTextSection, RichTextText } from '@slack/types';
-import { visible } from './text.ts';
+import { visible } from '../../src/core/visible.ts';
 
 export type RichPart = RichTextSection | RichTextPreformatted;
 export type Style = NonNullable<RichTextText['style']>;

@@ -1,6 +1,7 @@
 /**
  * Text on its way through Slack: what a person typed, decoded; what we say, made harmless and short enough.
  */
+import { visible } from '../../src/core/visible.ts';
 
 /** A person's words as they typed them: Slack's escapes undone, mentions and links in readable form, the bot's name gone. */
 export function decode(text: string, botUserId: string): string {
@@ -21,19 +22,6 @@ function reference(inner: string): string {
   if (!label || target === label) return target.replace(/^mailto:/, '');
   const linked = [`http://${label}`, `https://${label}`, `mailto:${label}`];
   return linked.includes(target) ? label : `${label} (${target})`;
-}
-
-// Controls without tab and newline, format and bidi characters, lone surrogates, line and paragraph separators,
-// blank letters, supplementary variation selectors.
-const unseen =
-  /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\u115f|\u1160|\u3164|\uffa0|[\u{e0100}-\u{e01ef}]/gu;
-
-/** Shows characters that a terminal or a reader would act on or not see as `\u202e`. CRLF counts as a line's end. */
-export function visible(text: string): string {
-  return text.replace(/\r\n/g, '\n').replace(unseen, (char) => {
-    const code = char.codePointAt(0) ?? 0;
-    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
 }
 
 /** For the one place that Slack parses: the notification text beside the blocks. */

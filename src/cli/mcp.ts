@@ -2,22 +2,15 @@
  * `opsagent mcp`: the whitelist server on stdin and stdout. Nothing but the protocol is written to stdout.
  */
 import { prepareDataDir } from '../backends/data-dir.ts';
-import { createLogger } from '../backends/logger.ts';
 import { loadConfig, readEnvironment } from '../config.ts';
-import { createRedactor } from '../core/redact.ts';
+import { processLog } from '../wire/logger.ts';
 import { serveWhitelist } from '../wire/whitelist.ts';
 
 export async function mcp(): Promise<void> {
   const env = readEnvironment();
   const config = loadConfig('whitelist', env, process.cwd());
   prepareDataDir(config.dataDir);
-  const redact = createRedactor({ exact: config.secrets });
-  const logger = createLogger({
-    level: config.logLevel,
-    redact,
-    plain: process.stderr.isTTY === true,
-    write: (line) => process.stderr.write(line),
-  });
+  const { logger, redact } = processLog(config);
   // Our parent may be gone while a change is still seen to its end: then nobody reads what we say.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const stop = new AbortController();

@@ -3,13 +3,12 @@
  */
 
 import { lockDataDir, prepareDataDir } from '../backends/data-dir.ts';
-import { createLogger } from '../backends/logger.ts';
 import { addressText } from '../backends/redis/client.ts';
 import { type Config, loadConfig, readEnvironment } from '../config.ts';
 import { OpsError } from '../core/errors.ts';
-import { createRedactor } from '../core/redact.ts';
 import { version } from '../core/version.ts';
 import { type Instance, startInstance } from '../wire/instance.ts';
+import { processLog } from '../wire/logger.ts';
 
 const stopWithinMs = 5_000;
 
@@ -19,13 +18,7 @@ export async function start(role: 'all' | 'bot' | 'worker'): Promise<void> {
   if (role !== 'all' && !config.redisUrl)
     throw new OpsError('config-invalid', `opsagent ${role} needs a Redis to share.`, 'Set REDIS_URL.');
   prepareDataDir(config.dataDir);
-  const redact = createRedactor({ exact: config.secrets });
-  const logger = createLogger({
-    level: config.logLevel,
-    redact,
-    plain: process.stderr.isTTY === true,
-    write: (line) => process.stderr.write(line),
-  });
+  const { logger, redact } = processLog(config);
   const lock = role === 'all' ? lockDataDir(config.dataDir) : undefined;
 
   let instance: Instance;

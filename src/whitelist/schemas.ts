@@ -61,5 +61,16 @@ export const Parameters = z
 export function oneOf(names: readonly string[], description: string) {
   const [first, ...rest] = names;
   if (first === undefined) throw new TypeError('an enumeration needs at least one name');
-  return z.enum([first, ...rest]).describe(description);
+  const error = ({ input }: { readonly input?: unknown }) => notOneOf(names, input);
+  return z.enum([first, ...rest], { error }).describe(description);
+}
+
+/** For people, who read it in the thread: few names are listed, of many those that look alike. */
+function notOneOf(names: readonly string[], input: unknown): string {
+  const given = typeof input === 'string' ? input.slice(0, 60) : undefined;
+  const words = (given ?? '').toLowerCase().match(/[a-z0-9]{3,}/g) ?? [];
+  const alike = names.filter((name) => words.some((word) => name.toLowerCase().includes(word)));
+  const offered = names.length <= 8 ? names : alike.slice(0, 8);
+  const what = given === undefined ? 'a name is missing' : `there is no ${JSON.stringify(given)} here`;
+  return `${what}${offered.length > 0 ? `; there is ${offered.join(', ')}` : ''}.`;
 }

@@ -17,7 +17,7 @@ import { createRedisRunStore } from '../backends/redis/run-store.ts';
 import { createMcpTools } from '../backends/tools.ts';
 import { createInbox } from '../bot/inbox.ts';
 import { type Config, environmentFor } from '../config.ts';
-import type { ChatAdapter, Clock, Logger, Model } from '../core/ports.ts';
+import type { ChatAdapter, Clock, Logger, Model, Tools } from '../core/ports.ts';
 import { signer } from '../core/signed.ts';
 import { version } from '../core/version.ts';
 import { createAdvancer } from '../worker/advance.ts';
@@ -70,6 +70,12 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
   await audit.record({ kind: 'process.started', data: { version, pid: process.pid } });
   stops.add('audit line', () => audit.record({ kind: 'process.stopped', data: { pid: process.pid } }));
 
+  // A process of its own that takes as long to start as all the rest here: both at once.
+  const tools = options.worker ? whitelistServer(options) : undefined;
+  if (tools) stops.add('whitelist server', () => tools.close());
+  const listed = tools?.list();
+  listed?.catch(() => {});
+
   const embedded = config.redisUrl ? undefined : await startEmbeddedRedis(config.dataDir, logger);
   if (embedded) stops.add('redis', () => embedded.stop());
   const address: RedisAddress = config.redisUrl
@@ -106,16 +112,7 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
   );
   const model = await createModel(config, logger, options.redact);
 
-  if (options.worker) {
-    const tools = createMcpTools({
-      command: process.execPath,
-      args: [fileURLToPath(new URL('../main.js', import.meta.url)), 'mcp'],
-      env: environmentFor('whitelist', options.env),
-      cwd: process.cwd(),
-      logger,
-      clock,
-    });
-    stops.add('whitelist server', () => tools.close());
+  if (tools) {
     const advancer = createAdvancer({
       store,
       queue,
@@ -128,7 +125,7 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
       name: `${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`,
     });
     // Started before the first question, so that the first answer does not wait for it.
-    await tools.list();
+    await listed;
     const worker = await startWorker({ store, queue, advancer, clock, logger });
     stops.add('worker', () => worker.stop());
   }
@@ -162,6 +159,17 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
       return stops.run();
     },
   };
+}
+
+function whitelistServer({ env, logger, clock }: InstanceOptions): Tools {
+  return createMcpTools({
+    command: process.execPath,
+    args: [fileURLToPath(new URL('../main.js', import.meta.url)), 'mcp'],
+    env: environmentFor('whitelist', env),
+    cwd: process.cwd(),
+    logger,
+    clock,
+  });
 }
 
 function directoryOf(config: Config, status: Directory['status']): Directory {

@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { OpsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/ports.ts';
-import { startStandIn } from './stand-in.ts';
 
 export interface EmbeddedRedis {
   readonly kind: 'redis-server' | 'valkey-server' | 'stand-in';
@@ -52,7 +51,11 @@ export async function startEmbeddedRedis(dataDir: string, logger: Logger): Promi
     rmSync(socket);
   }
   const kind = installedServer();
-  if (!kind) return { kind: 'stand-in', socket, adopted: false, stop: await startStandIn(socket) };
+  if (!kind) {
+    // Loaded only here: it brings an interpreter along that nobody with a Redis needs.
+    const { startStandIn } = await import('./stand-in.ts');
+    return { kind: 'stand-in', socket, adopted: false, stop: await startStandIn(socket) };
+  }
 
   const stop = await startServer(kind, dir, socket);
   return { kind, socket, adopted: false, stop };
