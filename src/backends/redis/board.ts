@@ -103,16 +103,20 @@ export function createRedisBoard(
     async watch(listener) {
       const subscriber = connectPatiently(address, logger);
       subscribers.push(subscriber);
+      let watching = true;
       subscriber.on('message', (_channel: string, message: string) => {
         const parsed = published.safeParse(JSON.parse(message));
         if (!parsed.success) return;
         readOne(parsed.data.thread, parsed.data.key).then(
-          (entry) => entry && listener(entry),
+          (entry) => entry && watching && listener(entry),
           (err: unknown) => logger.warn({ err }, 'board entry not read'),
         );
       });
       await reaching(() => subscriber.subscribe(channel));
-      return async () => subscriber.disconnect();
+      return async () => {
+        watching = false;
+        subscriber.disconnect();
+      };
     },
 
     async close() {
