@@ -8,6 +8,8 @@ import { version } from './core/version.ts';
 
 /** Runs one command line (without node and script) and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`| head`) is no failure; the whitelist server outlives its reader on purpose.
+  if (argv[0] !== 'mcp') process.stdout.on('error', () => process.exit());
   try {
     await program().parseAsync([...argv], { from: 'user' });
   } catch (error) {

@@ -19,7 +19,7 @@ import { OpsError } from '../../src/core/errors.ts';
 import { clip } from './text.ts';
 
 /** Discord answered with a refusal, or not at all (`code` undefined). */
-export class DiscordUnavailable extends OpsError {
+class DiscordUnavailable extends OpsError {
   readonly code: number | undefined;
 
   constructor(message: string, remedy: string | undefined, code: number | undefined) {

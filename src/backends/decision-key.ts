@@ -25,7 +25,7 @@ export function loadDecisionKey(dataDir: string): DecisionKey {
 }
 
 /** Where the whitelist server finds the public half. */
-export function decisionPublicFile(dataDir: string): string {
+function decisionPublicFile(dataDir: string): string {
   return join(dataDir, 'keys', 'decision.pub');
 }
 

@@ -46,8 +46,3 @@ export function isApprovalId(text: string): text is ApprovalId {
 export function runIdOf(id: CallId | ApprovalId): RunId {
   return id.slice(0, 21) as RunId;
 }
-
-/** The call that an approval is for. */
-export function callIdOf(id: ApprovalId): CallId {
-  return id.slice(0, -2) as CallId;
-}

@@ -122,7 +122,7 @@ export function patternProblem(pattern: string): string | undefined {
 }
 
 /** The type in words, as in "is not …": for messages, help and tool descriptions. */
-export function expected(type: ParamType): string {
+function expected(type: ParamType): string {
   switch (type.kind) {
     case 'path':
       return type.roots.length > 0 ? `an absolute path under ${type.roots.join(' or ')}` : 'an absolute path';

@@ -86,7 +86,7 @@ export function agentSpoke(
   };
 }
 
-export function changeCall(run: Run, id: CallId, change: (call: ToolCall) => ToolCall): Run {
+function changeCall(run: Run, id: CallId, change: (call: ToolCall) => ToolCall): Run {
   const turns = run.turns.map((t) =>
     t.kind === 'agent' && t.calls.some((c) => c.id === id)
       ? { ...t, calls: t.calls.map((c) => (c.id === id ? change(c) : c)) }

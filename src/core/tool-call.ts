@@ -4,7 +4,7 @@
  */
 import type { Approval } from './approval.ts';
 import type { RanCommand } from './command.ts';
-import type { ApprovalId, CallId } from './ids.ts';
+import type { CallId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 
 /** What a finished call left behind: text for the model, commands for people. */
@@ -45,10 +45,6 @@ export function isSettled(call: ToolCall): boolean {
 /** Calls that the owner may make now: never asked, or cleared by people, or begun by a worker that died. */
 export function isCallable(call: ToolCall): boolean {
   return call.state.kind === 'proposed' || call.state.kind === 'cleared' || call.state.kind === 'started';
-}
-
-export function hasApproval(call: ToolCall, id: ApprovalId): boolean {
-  return call.approval?.id === id;
 }
 
 /** What the model reads as the result of a settled call. */

@@ -8,7 +8,7 @@ import type { Run } from '../../src/core/run.ts';
 import { agentSpoke, askApproval, notePost, release } from '../../src/core/run-changes.ts';
 import { testRun } from './requests.ts';
 
-export function approvalRequest(run: Run, over: Partial<ApprovalRequest> = {}): ApprovalRequest {
+function approvalRequest(run: Run, over: Partial<ApprovalRequest> = {}): ApprovalRequest {
   const callId = callIdFor(run.id, 0);
   return {
     id: approvalIdFor(callId),

@@ -37,7 +37,7 @@ export interface RecordingRunner extends CommandRunner {
   begun(n: number): Promise<void>;
 }
 
-export function recordingRunner(): RecordingRunner {
+function recordingRunner(): RecordingRunner {
   let gate: Promise<void> = Promise.resolve();
   const watchers: { n: number; resolve: () => void }[] = [];
   const runner: RecordingRunner = {

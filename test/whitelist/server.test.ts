@@ -142,6 +142,19 @@ describe('a client without a signed request', () => {
     expect(rig.runner.ran).toHaveLength(0);
   });
 
+  it.each([
+    [{ command_name: 'rm' }, 'command_name: there is no "rm" here'],
+    [{ command_name: 'service_restart' }, 'there is no "service_restart" here; there is'],
+    [{ command_name: 'reboot', host: 'web-9' }, 'host: there is no "web-9" here; there is local.'],
+    [{}, 'command_name: a name is missing'],
+  ])('is told of an unknown name in a sentence: %j', async (args, told) => {
+    const client = await stranger();
+
+    const result = await client.callTool({ name: 'execute_command', arguments: args });
+
+    expect(textOf(result)).toContain(told);
+  });
+
   it('is refused when its signed request was not made by the bot', async () => {
     const client = await stranger();
     const forged = { ...asked(rig.clock), signature: Buffer.alloc(64).toString('base64') };

@@ -166,7 +166,7 @@ export async function discordHarness(over: Partial<DiscordOptions> = {}): Promis
 }
 
 /** The message bodies in a request: the body itself, or the data of an interaction's answer. */
-export function bodiesIn(body: unknown): MessageBody[] {
+function bodiesIn(body: unknown): MessageBody[] {
   if (typeof body !== 'object' || body === null) return [];
   const { data, ...own } = body as { data?: MessageBody; content?: string; components?: unknown };
   return [own, data].filter(

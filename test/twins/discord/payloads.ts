@@ -60,7 +60,7 @@ export function userOf(id: string): APIUser {
   };
 }
 
-export function memberOf(id: string, roles: readonly string[]): APIInteractionGuildMember {
+function memberOf(id: string, roles: readonly string[]): APIInteractionGuildMember {
   return {
     user: userOf(id),
     roles: [...roles],
