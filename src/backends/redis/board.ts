@@ -35,6 +35,27 @@ return { tonumber(order), seq }
 
 const published = z.object({ thread: z.string(), key: z.string() });
 const summary = z.object({ title: z.string(), status: z.string() });
+const counters = z.tuple([z.number(), z.number(), z.number()]);
+/** As much of a view as its readers lean on; what they draw of it they take as text. */
+const view = z.discriminatedUnion('kind', [
+  z.looseObject({
+    kind: z.literal('segment'),
+    runId: z.string(),
+    parts: z.array(z.looseObject({ kind: z.enum(['person', 'text', 'call', 'notice']) })),
+    status: z.string().optional(),
+    stoppable: z.boolean(),
+  }),
+  z.looseObject({
+    kind: z.literal('card'),
+    runId: z.string(),
+    approvalId: z.string(),
+    subject: z.looseObject({}),
+    rule: z.looseObject({ approvers: z.array(z.string()) }),
+    requestedBy: z.looseObject({ name: z.string() }),
+    approvals: z.array(z.looseObject({ name: z.string() })),
+    verdict: z.string(),
+  }),
+]);
 
 export interface RedisBoard extends Board {
   close(): Promise<void>;
@@ -83,7 +104,7 @@ export function createRedisBoard(
         const threads: ThreadSummary[] = [];
         for (const [thread, updatedAt] of pairs(flat)) {
           const text = await redis.hget(summaryKey, thread);
-          const parsed = summary.safeParse(text ? JSON.parse(text) : undefined);
+          const parsed = summary.safeParse(jsonIn(text ?? ''));
           if (parsed.success) threads.push({ thread, ...parsed.data, updatedAt: Number(updatedAt) });
         }
         return threads;
@@ -105,7 +126,7 @@ export function createRedisBoard(
       subscribers.push(subscriber);
       let watching = true;
       subscriber.on('message', (_channel: string, message: string) => {
-        const parsed = published.safeParse(JSON.parse(message));
+        const parsed = published.safeParse(jsonIn(message));
         if (!parsed.success) return;
         readOne(parsed.data.thread, parsed.data.key).then(
           (entry) => entry && watching && listener(entry),
@@ -125,12 +146,23 @@ export function createRedisBoard(
   };
 }
 
-/** `[order,seq,at]{view}`: the counters are written by the script, the view by us. */
+/** `[order,seq,at]{view}`: the counters are written by the script, the view by us. Undefined for anything else. */
 function parseEntry(thread: string, key: string, text: string): BoardEntry | undefined {
   const split = text.indexOf(']') + 1;
-  const [order, seq, at] = z.array(z.number()).parse(JSON.parse(text.slice(0, split)));
-  if (order === undefined || seq === undefined || at === undefined) return undefined;
-  return { thread, key, order, seq, at, view: JSON.parse(text.slice(split)) as View };
+  const counted = counters.safeParse(jsonIn(text.slice(0, split)));
+  const drawn = view.safeParse(jsonIn(text.slice(split)));
+  if (!counted.success || !drawn.success) return undefined;
+  const [order, seq, at] = counted.data;
+  return { thread, key, order, seq, at, view: drawn.data as unknown as View };
+}
+
+/** Whoever writes Redis can write anything, and what is thrown where a message arrives would end the process. */
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function titleOf(view: View): string {

@@ -111,7 +111,10 @@ export function createRedisRunStore(redis: Redis, logger: Logger): RunStore {
     byEvent: (platform, eventId) =>
       reaching(async () => {
         const id = await redis.get(eventKey(platform, eventId));
-        return id && isRunId(id) ? id : undefined;
+        if (!id || !isRunId(id)) return undefined;
+        // Believed only where the run itself says so: an index that points elsewhere would swallow the event.
+        const stored = await read(id);
+        return stored && eventIds(stored.run).includes(eventId) ? id : undefined;
       }),
   };
 }

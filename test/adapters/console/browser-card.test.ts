@@ -102,7 +102,7 @@ needs('chromium')('a card in the browser', () => {
 
     await page.locator('.said-problem').waitFor();
     expect(it0.inbox.decisions).toMatchObject([{ verdict: 'deny', reason: 'the import still runs' }]);
-    expect(await page.locator('#shout').textContent()).toContain('You are not among those');
+    await page.locator('#shout', { hasText: 'You are not among those' }).waitFor({ state: 'attached' });
     expect(await page.locator('.deny-form .button.deny').isEnabled()).toBe(true);
   });
 
