@@ -10,7 +10,9 @@ import { loadCatalogue } from './config/commands.ts';
 import { type Settings, settingsFor } from './config/env.ts';
 import { type HostSurroundings, loadHosts } from './config/hosts.ts';
 import { filePath, unreadable, unwritableFolder } from './config/paths.ts';
-import { loadPolicy } from './config/policy.ts';
+import { type LoadedPolicy, loadPolicy } from './config/policy.ts';
+import type { KnownNames } from './config/policy-check.ts';
+import type { PolicySource } from './config/policy-live.ts';
 import { ConfigError, type ConfigProblem } from './config/problem.ts';
 import { remoteHost } from './config/remote-host.ts';
 import {
@@ -24,11 +26,12 @@ import {
 } from './config/services.ts';
 import type { Role } from './config/variables.ts';
 import type { CommandSpec, Host } from './core/command.ts';
-import type { Policy } from './core/policy.ts';
+import { sha256 } from './core/json.ts';
+import { noPolicy, type Policy } from './core/policy.ts';
 
 // What the command line and the composition root need beside loadConfig; they never look inside src/config.
 export { readEnvironment } from './config/env.ts';
-export { ConfigError } from './config/problem.ts';
+export { ConfigError, problemLine } from './config/problem.ts';
 export { environmentFor, type Role } from './config/variables.ts';
 
 export type LogLevel = (typeof logLevels)[number];
@@ -67,6 +70,8 @@ export interface Config {
   readonly hosts: readonly Host[];
   readonly catalogue: readonly CommandSpec[];
   readonly policy: Policy;
+  /** Where the policy came from, to be looked at again while running. */
+  readonly policySource: PolicySource;
   /** Exact values of every secret in here, for the redactor. */
   readonly secrets: readonly string[];
 }
@@ -94,6 +99,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   const redisUrl = redisFrom(settings);
   const read = reader(configDir, cwd, problems);
   const hosts = role === 'worker' ? [] : hostsFrom(role, settings, read, env, home);
+  const { catalogue, policy, policySource } = rulesFrom(read, configDir);
   const config: Config = {
     role,
     dataDir,
@@ -105,8 +111,9 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
     ...(slack ? { slack } : {}),
     ...(discord ? { discord } : {}),
     hosts,
-    catalogue: read('commands.yaml', loadCatalogue)?.commands ?? [],
-    policy: read('policy.yaml', loadPolicy)?.policy ?? emptyPolicy,
+    catalogue,
+    policy,
+    policySource,
     secrets: [
       ...new Set([
         ...settings.secrets,
@@ -127,7 +134,44 @@ function configDirFor(settings: Settings, cwd: string): string {
   return shipped.find((path) => existsSync(join(path, 'commands.yaml'))) ?? here;
 }
 
-const emptyPolicy: Policy = { people: [], groups: [], ask: [], approve: [], incidentChannels: [] };
+/** Catalogue and policy together: each names things of the other. */
+function rulesFrom(read: ReadFile, configDir: string): Pick<Config, 'catalogue' | 'policy' | 'policySource'> {
+  const commands = read('commands.yaml', (file, text) => ({ ...loadCatalogue(file, text), file, text }));
+  const catalogue = commands?.commands ?? [];
+  const known = commands && catalogue.length > 0 ? knownNames(catalogue, commands.file, commands.text) : {};
+  const loaded = read('policy.yaml', (file, text): LoadedPolicy & { file: string; hash: string } => ({
+    ...loadPolicy(file, text, known),
+    file,
+    hash: sha256(text),
+  }));
+  const path = join(configDir, 'policy.yaml');
+  const policySource = { path, shown: loaded?.file ?? path, hash: loaded?.hash ?? '', known };
+  return { catalogue, policy: loaded?.policy ?? noPolicy, policySource };
+}
+
+/** What a policy may name of a catalogue, and what the catalogue names of the policy. */
+function knownNames(catalogue: readonly CommandSpec[], file: string, text: string): KnownNames {
+  return {
+    commands: catalogue.map((c) => c.name),
+    categories: [...new Set(catalogue.map((c) => c.category))],
+    approvals: catalogue.flatMap(({ name, approval }) =>
+      approval === undefined
+        ? []
+        : [{ rule: approval, command: name, where: placeOf(file, text, name, approval) }],
+    ),
+  };
+}
+
+/** Where the command names its approval rule: the first such line from its own name on. */
+function placeOf(file: string, text: string, command: string, rule: string): string {
+  const lines = text.split('\n');
+  const from = Math.max(
+    0,
+    lines.findIndex((line) => new RegExp(`name:\\s*["']?${command}\\b`).test(line)),
+  );
+  const at = lines.findIndex((line, i) => i >= from && /approval:/.test(line) && line.includes(rule));
+  return at < 0 ? file : `${file}:${at + 1}:${(lines[at] ?? '').indexOf('approval:') + 1}`;
+}
 
 function hostsFrom(
   role: Role,

@@ -2,10 +2,11 @@
  * The one way a person's verdict reaches a run, whichever button, word or command it came by: who may decide is
  * read at this moment, the vote is audited and signed, and one compare-and-set gives the verdict.
  */
-import { decider, denyReason, type Verdict, vote } from '../core/approval.ts';
+import { type Approval, decider, denyReason, type Verdict, vote } from '../core/approval.ts';
 import { type Decision, sameConversation, type User, userKey } from '../core/conversation.ts';
 import { isApprovalId, type RunId, runIdOf } from '../core/ids.ts';
-import { askerOf, mayVote, type Policy, personOf } from '../core/policy.ts';
+import { type Asker, askerOf, type Policy, personOf } from '../core/policy.ts';
+import { mayVote, placesFilled, stillNeeded } from '../core/policy-votes.ts';
 import type { AuditLog, Clock, Decided, RunStore } from '../core/ports.ts';
 import { findApproval, type Run } from '../core/run.ts';
 import { decideApproval } from '../core/run-changes.ts';
@@ -43,7 +44,9 @@ export async function decideOn(parts: Decide, decision: Decision): Promise<Decid
   if (!isOurCard(run, decision))
     return refuse('This card was moved or copied; use the one in its own thread.');
   const requesters = run.requests.map((r) => userKey(r.statement.user));
-  const right = mayVote(policy(), approval.rule.name, askerOf(decision.user, decision.groups), requesters);
+  const voter = askerOf(decision.user, decision.groups);
+  const critical = approval.subject.risk === 'critical';
+  const right = mayVote(policy(), approval.rule.name, voter, requesters, critical);
   if (!right.ok) return refuse(right.reason);
 
   const now = clock.now();
@@ -85,6 +88,12 @@ export async function decideOn(parts: Decide, decision: Decision): Promise<Decid
       answer = { kind: 'late', text: 'You have decided this already; it needs somebody else.' };
       return current;
     }
+    const needed =
+      signed.statement.verdict === 'approve' ? groupNeeded(policy(), standing, voter) : undefined;
+    if (outcome.kind === 'counted' && needed) {
+      answer = { kind: 'late', text: `Your group has approved this already; it needs ${needed}.` };
+      return current;
+    }
     if (outcome.kind === 'already-decided') {
       answer = { kind: 'late', text: lateText(outcome.verdict, outcome.by) };
       return current;
@@ -98,6 +107,16 @@ export async function decideOn(parts: Decide, decision: Decision): Promise<Decid
   });
   await parts.nudge(run.id);
   return answer;
+}
+
+/** Where each of several groups must approve: who is still needed, when one more of this voter's would not help. */
+function groupNeeded(policy: Policy, { rule: shown, votes }: Approval, voter: Asker): string | undefined {
+  const rule = policy.approve.find((r) => r.name === shown.name);
+  if (!rule?.each) return undefined;
+  const asCarded = { ...rule, people: shown.people };
+  const voted = votes.map((v) => askerOf(v.statement.user, v.statement.groups));
+  const helps = placesFilled(policy, asCarded, [...voted, voter]) > placesFilled(policy, asCarded, voted);
+  return helps ? undefined : stillNeeded(policy, asCarded, voted);
 }
 
 /** A button counts only on the message that this approval was posted as. */

@@ -6,13 +6,14 @@ import type { Mention, StopRequest } from '../core/conversation.ts';
 import { conversationKey, userKey } from '../core/conversation.ts';
 import type { RunId } from '../core/ids.ts';
 import { runIdFor } from '../core/ids.ts';
-import { askerOf, isIncidentChannel, mayTalk, type Policy } from '../core/policy.ts';
+import { askerOf, type HostName, isAdmin, isIncidentChannel, mayTalk, type Policy } from '../core/policy.ts';
+import { type AskedCommand, commandsFor } from '../core/policy-decision.ts';
 import type { AuditLog, Clock, Inbox, Received, RunQueue, RunStore } from '../core/ports.ts';
 import { hasEnded, newRun, type Run } from '../core/run.ts';
 import { askStop, join } from '../core/run-changes.ts';
 import type { RequestStatement, SignedRequest } from '../core/signed.ts';
 import { type Decide, decideOn } from './decide.ts';
-import { helpText, notAllowedText, statusText } from './replies.ts';
+import { helpText, notAllowedText, policyNotice, statusText } from './replies.ts';
 import { wordOf } from './words.ts';
 
 /** Earlier runs of a thread that are looked at; the model reads as many. */
@@ -25,8 +26,11 @@ export interface InboxParts extends Omit<Decide, 'nudge'> {
   readonly clock: Clock;
   readonly policy: () => Policy;
   readonly sign: Decide['sign'] & ((statement: RequestStatement) => SignedRequest);
-  /** Names of the commands, for help. */
-  readonly commands: () => readonly { readonly name: string; readonly description: string }[];
+  /** What there is, for help: it shows those that the person may run here. */
+  readonly commands: () => readonly AskedCommand[];
+  readonly hosts: () => readonly HostName[];
+  /** Why policy.yaml as it is now is not in force, one line each; admins are told. */
+  readonly policyProblems?: () => readonly string[];
 }
 
 export function createInbox(parts: InboxParts): Inbox {
@@ -61,12 +65,24 @@ export function createInbox(parts: InboxParts): Inbox {
 
     const active = history.filter((run) => !hasEnded(run));
     const word = mention.direct ? undefined : wordOf(mention.text);
-    if (word === 'help') return { kind: 'answered', text: helpText(parts.commands()) };
-    if (word === 'status') return { kind: 'answered', text: statusText(history, clock.now()) };
+    if (word === 'help') return { kind: 'answered', text: helpFor(mention) };
+    if (word === 'status')
+      return { kind: 'answered', text: statusText(history, clock.now()) + noticeFor(mention) };
     if (word === 'stop') return { kind: 'answered', text: await stopAll(active, mention) };
 
     const working = mention.direct ? undefined : active.findLast((run) => !run.direct);
     return (working && (await joined(working, mention))) ?? accepted(mention, history);
+  }
+
+  function helpFor(mention: Mention): string {
+    const askers = [askerOf(mention.user, mention.groups)];
+    const theirs = commandsFor(policy(), askers, mention.conversation, parts.commands(), parts.hosts());
+    return helpText(theirs) + noticeFor(mention);
+  }
+
+  function noticeFor({ user, groups }: Mention): string {
+    if (!isAdmin(policy(), askerOf(user, groups))) return '';
+    return policyNotice(parts.policyProblems?.() ?? []);
   }
 
   async function joined(run: Run, mention: Mention): Promise<Received | undefined> {

@@ -1,6 +1,7 @@
 /**
  * What the bot itself says: help, status, and the refusal that tells how to be let in.
  */
+import type { Risk } from '../core/command.ts';
 import { type User, userKey } from '../core/conversation.ts';
 import { hasEnded, pendingApprovals, type Run } from '../core/run.ts';
 import { statusOf } from '../core/view.ts';
@@ -14,15 +15,24 @@ export function notAllowedText(user: User): string {
   ].join('\n');
 }
 
-export function helpText(
-  commands: readonly { readonly name: string; readonly description: string }[],
-): string {
+/** `commands` are those that this person may run here, or ask for. */
+export function helpText(commands: readonly { readonly name: string; readonly risk: Risk }[]): string {
+  const names = (risky: boolean) => commands.filter((c) => (c.risk !== 'read') === risky).map((c) => c.name);
   return [
     'Ask in your own words: "How much disk space is available?", "Is nginx running?", "Restart nginx".',
     'Reads run at once; changes show a card and wait for an approval.',
     '`status` tells what is going on in this thread, `stop` ends it.',
-    `${commands.length} commands are whitelisted: ${commands.map((c) => c.name).join(', ')}.`,
+    names(false).length > 0
+      ? `You may run here: ${names(false).join(', ')}.`
+      : 'There is no command that you may run here at once.',
+    ...(names(true).length > 0 ? [`You may ask here for: ${names(true).join(', ')}.`] : []),
   ].join('\n');
+}
+
+/** For admins, below help and status; nothing when the file is in force. */
+export function policyNotice(problems: readonly string[]): string {
+  if (problems.length === 0) return '';
+  return `\nconfig/policy.yaml was edited and not taken; the policy from before it is in force:\n${problems.join('\n')}`;
 }
 
 export function statusText(history: readonly Run[], now: number): string {

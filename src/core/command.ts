@@ -21,6 +21,16 @@ export interface CommandSpec {
   readonly timeoutSeconds: number;
   readonly maxOutputBytes: number;
   readonly examples: readonly string[];
+  /** Name of the approval rule that this command wants, whatever its risk would choose. */
+  readonly approval?: string;
+  /** A read of the catalogue that shows the state this command changes; takes the values it shares with it. */
+  readonly probe?: string;
+  /** The command of the catalogue that reverses this one; takes the values it shares with it. */
+  readonly undo?: string;
+  /** Rendered with `sudo -n --` before it; the prefix is part of the template. */
+  readonly sudo?: true;
+  /** The rule of the floor that the text alone breaks, with its reason: it never runs, whatever is approved. */
+  readonly floor?: string;
 }
 
 /** How a host's key is known: pinned SHA256 fingerprint, or looked up in a known_hosts file. */
@@ -57,6 +67,8 @@ export interface RenderedCommand {
   readonly timeoutSeconds: number;
   readonly maxOutputBytes: number;
   readonly digest: string;
+  /** The rule of the floor that it breaks with these values, with its reason: the gate refuses it. */
+  readonly floor?: string;
   /** What the digest was made of, for saying which part changed. */
   readonly bound: JsonObject;
 }

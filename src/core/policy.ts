@@ -1,12 +1,12 @@
 /**
- * Who may ask for what, and who may approve it: pure functions over policy.yaml. Default deny; an empty list is nobody.
- * The bot asks them at the event, the whitelist server asks them again before it runs anything.
+ * policy.yaml as data, and who an event's person is in it. Default deny; an empty list is nobody. What may be asked
+ * is answered in policy-decision.ts, whose vote counts in policy-votes.ts.
  */
 import type { Host, Risk } from './command.ts';
 import type { Conversation, User } from './conversation.ts';
 import { userKey } from './conversation.ts';
 
-/** `who` entries are a person's name, a group's name, or an account `platform:id`. */
+/** `who` entries are a person's name, a group's name, or an account `platform:id`. Never changed once made. */
 export interface Policy {
   readonly people: readonly { readonly name: string; readonly accounts: readonly string[] }[];
   readonly groups: readonly {
@@ -19,10 +19,23 @@ export interface Policy {
   readonly approve: readonly ApproveRule[];
   /** `slack:C1`: threads here are answered without a mention once we were called in them. */
   readonly incidentChannels: readonly string[];
+  readonly quotas?: readonly Quota[];
+  /** undefined: `defaultBudget`. */
+  readonly budget?: Budget;
+  /** Who is told, with help and status, that an edit of policy.yaml was not taken. */
+  readonly admins?: readonly string[];
 }
 
-export interface AskRule {
+/** Which commands a rule is about. With neither list: every command; with both: those of either. */
+export interface CommandScope {
+  readonly commands?: readonly string[];
+  readonly categories?: readonly string[];
+}
+
+/** A rule that names roles is one of these for each role, all under its name. */
+export interface AskRule extends CommandScope {
   readonly name: string;
+  readonly role?: string;
   readonly who: readonly string[];
   readonly risk: readonly Risk[];
   /** Host names, `@tag`, or `all`. */
@@ -31,15 +44,61 @@ export interface AskRule {
   readonly channels?: readonly string[];
 }
 
-export interface ApproveRule {
+export interface ApproveRule extends CommandScope {
   readonly name: string;
   readonly risk: readonly Risk[];
   readonly hosts: readonly string[];
+  /** Everybody whose vote counts; with `each`, all of its groups together. */
   readonly who: readonly string[];
+  /** How many different people must approve. */
   readonly people: number;
+  /** So many of each, every person in one place only. */
+  readonly each?: readonly { readonly who: readonly string[]; readonly people: number }[];
   readonly requesterMay: boolean;
   readonly waitSeconds: number;
+  /** When those who may decide are reminded, counted from the question. */
+  readonly reminderSeconds?: number;
 }
+
+/** So many runs a day (UTC) for each person: of each command by itself, or of all it covers together. */
+export interface Quota extends CommandScope {
+  readonly name: string;
+  /** undefined: everybody. */
+  readonly who?: readonly string[];
+  /** undefined: every risk. */
+  readonly risk?: readonly Risk[];
+  readonly perDay: number;
+  readonly together: boolean;
+}
+
+/** What one run may use up before it is stopped. */
+export interface Budget {
+  /** Turns of the model. */
+  readonly turns: number;
+  /** Tool calls. */
+  readonly calls: number;
+  readonly hosts: number;
+  /** Time at work; waiting for people does not count. */
+  readonly seconds: number;
+  /** Tokens in and out, cached ones too. */
+  readonly tokens: number;
+  /** Questions to people that are open at one time. */
+  readonly openApprovals: number;
+  /** How often exactly the same call may be made. */
+  readonly repeats: number;
+}
+
+export const defaultBudget: Budget = {
+  turns: 30,
+  calls: 100,
+  hosts: 20,
+  seconds: 7_200,
+  tokens: 3_000_000,
+  openApprovals: 5,
+  repeats: 5,
+};
+
+export const noPolicy: Policy = { people: [], groups: [], ask: [], approve: [], incidentChannels: [] };
 
 /** Somebody as one event shows them: `slack:U1`, `mcp`, and the platform's groups at that moment. */
 export interface Asker {
@@ -47,12 +106,7 @@ export interface Asker {
   readonly groups: readonly string[];
 }
 
-export type PolicyDecision =
-  | { readonly kind: 'allow'; readonly rule: string }
-  | { readonly kind: 'ask'; readonly rule: ApproveRule }
-  | { readonly kind: 'refuse'; readonly reason: string };
-
-type HostName = Pick<Host, 'name' | 'tags'>;
+export type HostName = Pick<Host, 'name' | 'tags'>;
 
 export function askerOf(user: User, groups: readonly string[]): Asker {
   return { account: userKey(user), groups: groups.map((g) => `${user.platform}:${g}`) };
@@ -60,28 +114,69 @@ export function askerOf(user: User, groups: readonly string[]): Asker {
 
 /** One word for one human over all their accounts: the person's name, else the account itself. */
 export function personOf(policy: Policy, account: string): string {
-  return policy.people.find((p) => p.accounts.includes(account))?.name ?? account;
+  return namesIn(policy).person.get(account) ?? account;
 }
 
-function matches(policy: Policy, who: readonly string[], asker: Asker): boolean {
-  const person = personOf(policy, asker.account);
-  return who.some((entry) => {
-    if (entry === asker.account || entry === person) return true;
-    const group = policy.groups.find((g) => g.name === entry);
-    return (
-      group !== undefined &&
-      (group.people.includes(person) || group.platformGroups.some((id) => asker.groups.includes(id)))
-    );
-  });
+/** Is this somebody whom the list names, by account, person or group? */
+export function isAmong(policy: Policy, who: readonly string[], asker: Asker): boolean {
+  const names = namesIn(policy);
+  const person = names.person.get(asker.account) ?? asker.account;
+  const groups = names.groupsOf.get(person);
+  return who.some(
+    (entry) =>
+      entry === asker.account ||
+      (entry === anyClient && asker.account.startsWith(`${anyClient}:`)) ||
+      entry === person ||
+      groups?.has(entry) ||
+      asker.groups.some((id) => names.groupsBy.get(id)?.has(entry)),
+  );
 }
 
-function coversHost(hosts: readonly string[], host: HostName): boolean {
+/** Every MCP client without a signed request; one with a token of its own is `mcp:NAME`. */
+const anyClient = 'mcp';
+
+interface Names {
+  /** account → person */
+  readonly person: ReadonlyMap<string, string>;
+  /** person → groups that list them */
+  readonly groupsOf: ReadonlyMap<string, ReadonlySet<string>>;
+  /** platform group → our groups made of it */
+  readonly groupsBy: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const known = new WeakMap<Policy, Names>();
+
+/** Looked up once for each policy: with hundreds of people a search at every question would be most of its cost. */
+function namesIn(policy: Policy): Names {
+  const found = known.get(policy);
+  if (found) return found;
+  const person = new Map<string, string>();
+  // The first person who lists an account has it, as in a search from the top.
+  for (const p of policy.people.toReversed()) for (const account of p.accounts) person.set(account, p.name);
+  const groupsOf = new Map<string, Set<string>>();
+  const groupsBy = new Map<string, Set<string>>();
+  for (const group of policy.groups) {
+    for (const name of group.people) addTo(groupsOf, name, group.name);
+    for (const id of group.platformGroups) addTo(groupsBy, id, group.name);
+  }
+  const names = { person, groupsOf, groupsBy };
+  known.set(policy, names);
+  return names;
+}
+
+function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+export function coversHost(hosts: readonly string[], host: HostName): boolean {
   return hosts.some(
     (h) => h === 'all' || h === host.name || (h.startsWith('@') && host.tags.includes(h.slice(1))),
   );
 }
 
-function coversChannel(
+export function coversChannel(
   channels: readonly string[] | undefined,
   conversation: Conversation | undefined,
 ): boolean {
@@ -93,67 +188,21 @@ function coversChannel(
   );
 }
 
+export function coversCommand(
+  { commands, categories }: CommandScope,
+  command: { readonly name: string; readonly category: string },
+): boolean {
+  if (commands === undefined && categories === undefined) return true;
+  return Boolean(commands?.includes(command.name) || categories?.includes(command.category));
+}
+
 /** May this person ask anything at all in this place? */
 export function mayTalk(policy: Policy, asker: Asker, conversation: Conversation | undefined): boolean {
-  return policy.ask.some((r) => matches(policy, r.who, asker) && coversChannel(r.channels, conversation));
+  return policy.ask.some((r) => coversChannel(r.channels, conversation) && isAmong(policy, r.who, asker));
 }
 
-/** May this be asked for, and must people approve it first? Every asker must have the right. */
-export function decide(
-  policy: Policy,
-  askers: readonly Asker[],
-  what: { readonly risk: Risk; readonly host: HostName; readonly conversation: Conversation | undefined },
-): PolicyDecision {
-  const rules = askers.map((asker) =>
-    policy.ask.find(
-      (r) =>
-        matches(policy, r.who, asker) &&
-        r.risk.includes(what.risk) &&
-        coversHost(r.hosts, what.host) &&
-        coversChannel(r.channels, what.conversation),
-    ),
-  );
-  const without = askers.find((_, i) => rules[i] === undefined);
-  const rule = rules[0];
-  if (without || !rule) {
-    const who = without ? personOf(policy, without.account) : 'nobody';
-    return {
-      kind: 'refuse',
-      reason: `No rule lets ${who} ask for a ${what.risk} on ${what.host.name} here.`,
-    };
-  }
-  if (what.risk === 'read') return { kind: 'allow', rule: rule.name };
-
-  const approve = policy.approve.find((r) => r.risk.includes(what.risk) && coversHost(r.hosts, what.host));
-  if (!approve || approve.who.length === 0)
-    return {
-      kind: 'refuse',
-      reason: `A ${what.risk} on ${what.host.name} needs an approval, and policy.yaml names nobody who may give it.`,
-    };
-  return {
-    kind: 'ask',
-    rule: what.risk === 'critical' ? { ...approve, people: Math.max(2, approve.people) } : approve,
-  };
-}
-
-/** May this person vote under this rule? Askers of the run may not, unless the rule says so. */
-export function mayVote(
-  policy: Policy,
-  ruleName: string,
-  voter: Asker,
-  requesters: readonly string[],
-): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
-  const rule = policy.approve.find((r) => r.name === ruleName);
-  if (!rule) return { ok: false, reason: `The approval rule ${ruleName} is no longer in policy.yaml.` };
-  if (!matches(policy, rule.who, voter)) {
-    const named = rule.who.length > 0 ? rule.who.join(', ') : 'nobody';
-    return { ok: false, reason: `You are not among those who may decide this (${named}).` };
-  }
-  const person = personOf(policy, voter.account);
-  const asked = requesters.some((account) => personOf(policy, account) === person);
-  if (asked && !rule.requesterMay)
-    return { ok: false, reason: 'You asked for this yourself, so somebody else has to decide.' };
-  return { ok: true };
+export function isAdmin(policy: Policy, asker: Asker): boolean {
+  return isAmong(policy, policy.admins ?? [], asker);
 }
 
 export function isIncidentChannel(policy: Policy, c: Conversation): boolean {

@@ -13,6 +13,7 @@ import type { CallControl } from './calls.ts';
 import { type Cleared, judge } from './gate.ts';
 import { accountsOf, type Caller, type SignedCaller, unsignedAccount, type Verify } from './identity.ts';
 import { type Cleaners, cleanOutput, foldOutput } from './output.ts';
+import type { Limits } from './quota.ts';
 import { hostKeyText, render } from './render.ts';
 import type { Sealer } from './seal.ts';
 import type { SpentStore } from './spent.ts';
@@ -43,6 +44,8 @@ export type CommandReply =
 export interface ExecuteDeps {
   /** Read anew for every call. */
   readonly policy: () => Policy | Promise<Policy>;
+  readonly catalogue: readonly CommandSpec[];
+  readonly limits: Limits;
   readonly verify: () => Verify;
   readonly sealer: Sealer;
   readonly spent: SpentStore<Ended>;
@@ -71,16 +74,19 @@ export function createExecute(deps: ExecuteDeps): Execute {
       const before = await known(deps, context, caller);
       if (before) return before;
     }
-    const judgement = judge(
-      { policy: await deps.policy(), verify: deps.verify(), sealer: deps.sealer, now: deps.clock.now() },
-      {
-        caller,
-        spec: ask.spec,
-        host: ask.host,
-        command,
-        ...(ask.sealed !== undefined ? { sealed: ask.sealed } : {}),
-      },
-    );
+    const { catalogue, sealer, clock } = deps;
+    const policy = await deps.policy();
+    const call = {
+      caller,
+      spec: ask.spec,
+      host: ask.host,
+      command,
+      ...(ask.sealed !== undefined ? { sealed: ask.sealed } : {}),
+    };
+    const judged = judge({ policy, catalogue, verify: deps.verify(), sealer, now: clock.now() }, call);
+    // What would ask where it may not is refused anyway and counts for nothing.
+    const judgement =
+      judged.kind === 'ask' && !ask.mayAsk ? judged : await deps.limits.admit(judged, { ...call, policy });
     switch (judgement.kind) {
       case 'run':
         return judgement.cleared ? runChange(deps, context, judgement.cleared) : runRead(deps, context);

@@ -8,15 +8,9 @@ import type { Conversation } from '../core/conversation.ts';
 import { userKey } from '../core/conversation.ts';
 import { approvalIdFor } from '../core/ids.ts';
 import { digestOf, type Json, type JsonObject } from '../core/json.ts';
-import {
-  type ApproveRule,
-  type Asker,
-  askerOf,
-  decide,
-  mayVote,
-  type Policy,
-  personOf,
-} from '../core/policy.ts';
+import { type ApproveRule, type Asker, askerOf, type Policy, personOf } from '../core/policy.ts';
+import { decide, inScope } from '../core/policy-decision.ts';
+import { mayVote, placesFilled, stillNeeded } from '../core/policy-votes.ts';
 import { accountsOf, type Caller, type SignedCaller, type Verify } from './identity.ts';
 import { changedParts, hostKeyText } from './render.ts';
 import type { SealedState, Sealer } from './seal.ts';
@@ -24,6 +18,8 @@ import type { SealedState, Sealer } from './seal.ts';
 export interface GateContext {
   /** As it is now, not as it was when people were asked. */
   readonly policy: Policy;
+  /** Where the nearest allowed command is looked for when this one is refused. */
+  readonly catalogue?: readonly CommandSpec[];
   readonly verify: Verify;
   readonly sealer: Sealer;
   readonly now: number;
@@ -63,20 +59,21 @@ export function judge(context: GateContext, call: GateCall): Judgement {
   if (!inScope(spec, host))
     return refuse(`${spec.name} may not run on ${host.name}: the catalogue leaves that host out.`);
 
+  const floor = spec.floor ?? call.command.floor;
+  if (floor !== undefined) return refuse(`${spec.name} never runs, whatever is approved: ${floor}`);
+
   const conversation = caller.kind === 'signed' ? caller.conversation : undefined;
-  const decision = decide(context.policy, caller.askers, { risk: spec.risk, host, conversation });
-  if (decision.kind === 'refuse') return refuse(decision.reason);
+  const asked = { command: spec, host, conversation };
+  const decision = decide(context.policy, caller.askers, asked, context.catalogue);
+  if (decision.kind === 'refuse') {
+    const { reason, rule, whoCould, nearest } = decision;
+    return refuse(reason, { rule, whoCould, ...(nearest ? { nearest } : {}) });
+  }
   if (decision.kind === 'allow') return { kind: 'run' };
   if (caller.kind === 'unsigned') return { kind: 'unsigned' };
   return call.sealed === undefined
     ? { kind: 'ask', request: question(context, call, caller, decision.rule) }
     : checkGrant(context, call, caller, decision.rule, call.sealed);
-}
-
-/** Host names or `@tag` in the spec; none means every host. */
-export function inScope(spec: CommandSpec, host: Host): boolean {
-  if (spec.hosts.length === 0) return true;
-  return spec.hosts.some((h) => h === host.name || (h.startsWith('@') && host.tags.includes(h.slice(1))));
 }
 
 function question(
@@ -168,11 +165,12 @@ function checkGrant(
   const asked = accountsOf(caller.requests.filter((r) => r.statement.at <= state.askedAt));
   const missing = state.requesters.find((account) => !asked.includes(account));
   if (missing) return no(`The signed request of ${missing}, who asked for this, is missing.`);
-  return checkVotes(context, caller, rule, state, [...new Set([...state.requesters, ...asked])], no);
+  return checkVotes(context, call, caller, rule, state, [...new Set([...state.requesters, ...asked])], no);
 }
 
 function checkVotes(
   context: GateContext,
+  call: GateCall,
   caller: SignedCaller,
   rule: ApproveRule,
   state: SealedState,
@@ -191,21 +189,23 @@ function checkVotes(
       return no(`The vote of ${name} came after the approval had expired.`);
     if (statement.verdict === 'deny') return no(`${name} denied it.`);
     const voter = askerOf(statement.user, statement.groups);
-    const may = mayVote(context.policy, rule.name, voter, requesters);
+    const may = mayVote(context.policy, rule.name, voter, requesters, call.spec.risk === 'critical');
     if (!may.ok) return no(`The vote of ${name} does not count: ${may.reason}`);
     voters.push(voter);
   }
   const people = new Set(voters.map((v) => personOf(context.policy, v.account)));
   if (people.size < rule.people || people.size === 0)
     return no(`It needs the approval of ${rule.people} people and has that of ${people.size}.`);
+  if (placesFilled(context.policy, rule, voters) < rule.people)
+    return no(`It still needs the approval of ${stillNeeded(context.policy, rule, voters)}.`);
   return {
     kind: 'run',
     cleared: { rule: rule.name, digest: state.digest, approvers: voters.map((v) => v.account) },
   };
 }
 
-function refuse(reason: string): Judgement {
-  return { kind: 'refused', of: 'call', reason };
+function refuse(reason: string, data?: JsonObject): Judgement {
+  return { kind: 'refused', of: 'call', reason, ...(data ? { data } : {}) };
 }
 
 function refuseGrant(reason: string, data?: JsonObject): Judgement {

@@ -13,6 +13,7 @@ import { visible } from '../core/visible.ts';
 import { createCalls } from './calls.ts';
 import { createExecute, type Ended } from './execute.ts';
 import { decisionKeyOf } from './identity.ts';
+import { createLimits } from './quota.ts';
 import type { ToolReply } from './reply.ts';
 import { createSealer, openSealKey } from './seal.ts';
 import { mcpServerFactory } from './server.ts';
@@ -58,6 +59,8 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
   const calls = createCalls<ToolReply>();
   const execute = createExecute({
     policy: policyNow,
+    catalogue,
+    limits: createLimits({ dataDir, clock, logger }),
     verify,
     sealer: createSealer(openSealKey(dataDir)),
     spent: await openSpentStore<Ended>(dataDir),

@@ -4,11 +4,11 @@
  */
 import { z } from 'zod';
 import type { CommandSpec, Host } from '../core/command.ts';
-import { decide, type Policy } from '../core/policy.ts';
+import type { Policy } from '../core/policy.ts';
+import { decide, inScope } from '../core/policy-decision.ts';
 import { visible } from '../core/visible.ts';
 import type { CallControl } from './calls.ts';
 import type { Execute } from './execute.ts';
-import { inScope } from './gate.ts';
 import type { Caller } from './identity.ts';
 import { type Answered, replyToMany, replyToOne, type ToolReply } from './reply.ts';
 import { ListOutput, oneOf, Parameters, PingOutput, RanOutput, StatusOutput } from './schemas.ts';
@@ -259,7 +259,7 @@ function listing(
   const mayRun = (spec: CommandSpec, host: Host) =>
     inScope(spec, host) &&
     (caller.kind === 'signed' || spec.risk === 'read') &&
-    decide(policy, caller.askers, { risk: spec.risk, host, conversation }).kind !== 'refuse';
+    decide(policy, caller.askers, { command: spec, host, conversation }).kind !== 'refuse';
 
   const commands = specs.flatMap((spec) => {
     const on = hosts.filter((host) => mayRun(spec, host)).map((host) => host.name);

@@ -16,7 +16,9 @@ import { createRedisRunQueue } from '../backends/redis/run-queue.ts';
 import { createRedisRunStore } from '../backends/redis/run-store.ts';
 import { createMcpTools } from '../backends/tools.ts';
 import { createInbox } from '../bot/inbox.ts';
+import { problemLine } from '../config/problem.ts';
 import { type Config, environmentFor } from '../config.ts';
+import { defaultBudget } from '../core/policy.ts';
 import type { ChatAdapter, Clock, Logger, Model, Tools } from '../core/ports.ts';
 import { signer } from '../core/signed.ts';
 import { version } from '../core/version.ts';
@@ -24,6 +26,7 @@ import { createAdvancer } from '../worker/advance.ts';
 import { startWorker } from '../worker/worker.ts';
 import { consoleToken } from './console-token.ts';
 import { createModel } from './model.ts';
+import { openPolicy } from './policy.ts';
 import { type Stops, stopsInOrder } from './stops.ts';
 
 export interface Instance {
@@ -89,6 +92,7 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
   const board = createRedisBoard(address, redis, clock, logger);
   stops.add('board', () => board.close());
 
+  const policy = openPolicy(config, { audit, clock, logger });
   const ready = { now: false };
   const directory = directoryOf(config, async () => ({
     ready: ready.now,
@@ -122,6 +126,7 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
       audit,
       clock,
       logger,
+      budget: () => policy.now().budget ?? defaultBudget,
       name: `${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`,
     });
     // Started before the first question, so that the first answer does not wait for it.
@@ -132,15 +137,16 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
 
   if (options.bot) {
     const key = loadDecisionKey(config.dataDir);
-    const policy = () => config.policy;
     const inbox = createInbox({
       store,
       queue,
       audit,
       clock,
-      policy,
+      policy: policy.now,
       sign: signer(key.privatePem),
       commands: () => config.catalogue,
+      hosts: () => (config.hosts.length > 0 ? config.hosts : [ownMachine]),
+      policyProblems: () => policy.problems().map(problemLine),
     });
     for (const adapter of adapters.all) {
       await adapter.start(inbox);
@@ -160,6 +166,9 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
     },
   };
 }
+
+/** The only host when none is configured; see the whitelist server's composition root. */
+const ownMachine = { name: 'local', tags: [] };
 
 function whitelistServer({ env, logger, clock }: InstanceOptions): Tools {
   return createMcpTools({

@@ -9,6 +9,7 @@ import { version } from '../core/version.ts';
 import { type Loopback, startLoopback } from '../whitelist/loopback.ts';
 import { createSshRunner } from '../whitelist/ssh/runner.ts';
 import { startWhitelistServer } from '../whitelist/start.ts';
+import { openPolicy } from './policy.ts';
 import { stopsInOrder } from './stops.ts';
 
 export interface WhitelistOptions {
@@ -32,7 +33,11 @@ export async function serveWhitelist(options: WhitelistOptions, signal: AbortSig
     const hosts = config.hosts.length > 0 ? config.hosts : [await ownMachine(config, stops.add)];
     await audit.record({
       kind: 'config.loaded',
-      data: { commands: config.catalogue.length, hosts: hosts.map((h) => h.name) },
+      data: {
+        commands: config.catalogue.length,
+        hosts: hosts.map((h) => h.name),
+        policy: config.policySource.hash,
+      },
     });
     const runner = createSshRunner({
       clock,
@@ -42,7 +47,7 @@ export async function serveWhitelist(options: WhitelistOptions, signal: AbortSig
     stops.add('ssh', () => runner.close());
     const server = await startWhitelistServer({
       catalogue: config.catalogue,
-      policy: config.policy,
+      policy: openPolicy(config, { audit, clock, logger }).now,
       hosts,
       runner,
       dataDir: config.dataDir,

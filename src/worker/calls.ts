@@ -7,6 +7,7 @@ import type { ToolOutcome } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { askApproval, settleCall, startCalls } from '../core/run-changes.ts';
 import type { CallResult, ToolCall } from '../core/tool-call.ts';
+import { mayOpen, tooManyOpen } from './budget.ts';
 import type { WorkerParts } from './parts.ts';
 import type { Session } from './session.ts';
 
@@ -61,7 +62,15 @@ async function makeCall(parts: WorkerParts, session: Session, call: ToolCall): P
       );
       return;
     case 'approval':
-      await session.apply((r) => askApproval(r, outcome.request, agentReason(r, call)));
+      await session.apply((r) =>
+        mayOpen(r, parts.budget())
+          ? askApproval(r, outcome.request, agentReason(r, call))
+          : settleCall(r, call.id, {
+              kind: 'refused',
+              by: 'policy',
+              reason: tooManyOpen(parts.budget()),
+            }),
+      );
       return;
     case 'refused':
       await session.apply((r) =>

@@ -2,6 +2,7 @@
  * What a worker is made of: the ports it drives, handed in by the composition root.
  */
 import type { Platform } from '../core/conversation.ts';
+import type { Budget } from '../core/policy.ts';
 import type {
   AuditLog,
   ChatAdapter,
@@ -22,6 +23,8 @@ export interface WorkerParts {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** As policy.yaml has it at this moment. */
+  readonly budget: () => Budget;
   /** Names this worker process in leases. */
   readonly name: string;
 }

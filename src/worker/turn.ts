@@ -1,24 +1,22 @@
 /**
  * One turn of the agent: the model's, or for a command asked for by name the one call it stands for.
  */
-import type { Problem } from '../core/errors.ts';
-import { allCalls, answerOf, hasEnded, type Run } from '../core/run.ts';
+import { answerOf, hasEnded } from '../core/run.ts';
 import { agentSpoke, takeUpJoined } from '../core/run-changes.ts';
+import { budgetSpent, refuseOverBudget, withinCalls } from './budget.ts';
 import { fail } from './finish.ts';
 import type { WorkerParts } from './parts.ts';
 import { messagesOf, systemPrompt } from './prompt.ts';
 import type { Session } from './session.ts';
 
 const historyLimit = 10;
-/** A run that has not come to an answer by then is going in circles. */
-const maxModelTurns = 30;
-const maxCalls = 100;
 
 export async function modelTurn(parts: WorkerParts, session: Session): Promise<'again' | 'ended'> {
   const { model, tools, store, clock } = parts;
   if (session.run.joined.length > 0) await session.apply(takeUpJoined);
   const { run } = session;
-  const spent = budgetSpent(run);
+  const budget = parts.budget();
+  const spent = budgetSpent(run, budget, clock.now());
   if (spent) return fail(parts, session, spent);
 
   const earlier = (await store.history(run.conversation, historyLimit + 1)).filter(
@@ -36,14 +34,15 @@ export async function modelTurn(parts: WorkerParts, session: Session): Promise<'
     case 'failed':
       return fail(parts, session, answer.problem);
     case 'turn': {
-      const { text, calls, raw, note, usage } = answer;
+      const { text, raw, usage } = answer;
+      const { calls, note = answer.note } = withinCalls(run, answer.calls, budget);
       const turn = {
         text,
         calls,
         ...(raw === undefined ? {} : { raw }),
         ...(note === undefined ? {} : { note }),
       };
-      await session.apply((r) => agentSpoke(r, turn, usage, clock.now()));
+      await session.apply((r) => refuseOverBudget(agentSpoke(r, turn, usage, clock.now()), budget));
       return 'again';
     }
     default:
@@ -69,14 +68,4 @@ export async function directTurn(parts: WorkerParts, session: Session): Promise<
     ),
   );
   return 'again';
-}
-
-function budgetSpent(run: Run): Problem | undefined {
-  const turns = run.turns.filter((t) => t.kind === 'agent').length;
-  if (turns < maxModelTurns && allCalls(run).length < maxCalls) return undefined;
-  return {
-    code: 'budget-spent',
-    message: `Stopped after ${turns} steps and ${allCalls(run).length} tool calls without coming to an end.`,
-    remedy: 'Ask for a smaller part of it.',
-  };
 }

@@ -19,6 +19,7 @@ function setUp() {
   const queue = createMemoryRunQueue(clock);
   const audit = memoryAudit();
   const advanced: string[] = [];
+  const problems: string[] = [];
   void queue.consume(async (id) => {
     advanced.push(id);
   });
@@ -29,7 +30,12 @@ function setUp() {
     clock,
     policy: () => teamPolicy,
     sign: testSign,
-    commands: () => [{ name: 'disk_usage', description: 'Disk usage' }],
+    commands: () => [
+      { name: 'disk_usage', category: 'disk', risk: 'read' },
+      { name: 'restart_service', category: 'service', risk: 'change' },
+    ],
+    hosts: () => [{ name: 'web-1', tags: ['web'] }],
+    policyProblems: () => problems,
   });
   const mention = (over: Partial<Mention> = {}): Mention => ({
     eventId: 'Ev1',
@@ -48,7 +54,7 @@ function setUp() {
     return run;
   };
   const endIt = (run: Run) => store.update(run.id, (r) => end(r, { kind: 'finished' }, clock.now()));
-  return { clock, store, queue, audit, inbox, mention, advanced, only, endIt };
+  return { clock, store, queue, audit, inbox, mention, advanced, only, endIt, problems };
 }
 
 describe('a mention', () => {

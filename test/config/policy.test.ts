@@ -5,11 +5,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadPolicy } from '../../src/config/policy.ts';
 import { problemLine } from '../../src/config/problem.ts';
-import { decide, mayTalk, mayVote } from '../../src/core/policy.ts';
+import type { Risk } from '../../src/core/command.ts';
+import { defaultBudget, mayTalk, noPolicy } from '../../src/core/policy.ts';
+import { decide } from '../../src/core/policy-decision.ts';
+import { mayVote } from '../../src/core/policy-votes.ts';
 
 const load = (text: string) => loadPolicy('policy.yaml', text);
 const owner = { account: 'console:owner', groups: [] };
 const console = { platform: 'console', channel: 'console', thread: 't' } as const;
+const some = (risk: Risk) => ({ name: 'c', category: 'service', risk });
 const local = { name: 'local', tags: [] };
 
 describe('the shipped policy.yaml', () => {
@@ -21,7 +25,8 @@ describe('the shipped policy.yaml', () => {
 
   it('lets the owner read at once and approve their own change on this machine only', () => {
     const ask = (risk: 'read' | 'change' | 'critical', host: string) =>
-      decide(policy, [owner], { risk, host: { name: host, tags: [] }, conversation: console }).kind;
+      decide(policy, [owner], { command: some(risk), host: { name: host, tags: [] }, conversation: console })
+        .kind;
 
     expect([
       ask('read', 'web-1'),
@@ -34,7 +39,11 @@ describe('the shipped policy.yaml', () => {
 
   it('lets an MCP client read and nothing else', () => {
     const ask = (risk: 'read' | 'change') =>
-      decide(policy, [{ account: 'mcp', groups: [] }], { risk, host: local, conversation: undefined }).kind;
+      decide(policy, [{ account: 'mcp', groups: [] }], {
+        command: some(risk),
+        host: local,
+        conversation: undefined,
+      }).kind;
 
     expect([ask('read'), ask('change')]).toEqual(['allow', 'refuse']);
   });
@@ -88,6 +97,9 @@ incident_channels: ["slack:C123"]
         },
       ],
       incidentChannels: ['slack:C123'],
+      quotas: [],
+      budget: defaultBudget,
+      admins: [],
     });
   });
 
@@ -98,7 +110,7 @@ incident_channels: ["slack:C123"]
   });
 
   it('lets nobody do anything when the file is empty', () => {
-    expect(load('').policy).toEqual({ people: [], groups: [], ask: [], approve: [], incidentChannels: [] });
+    expect(load('').policy).toMatchObject(noPolicy);
   });
 
   const people = 'people: { alice: { slack: U1 } }\n';
@@ -151,6 +163,6 @@ incident_channels: ["slack:C123"]
     const { policy, problems } = load(text);
 
     expect(problems.map(problemLine).join('\n')).toContain(expected);
-    expect(policy).toEqual({ people: [], groups: [], ask: [], approve: [], incidentChannels: [] });
+    expect(policy).toBe(noPolicy);
   });
 });

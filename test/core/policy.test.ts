@@ -2,17 +2,18 @@
  * Policy: default deny, everybody who asked needs the right, and a requester decides only where the rule says so.
  */
 import { describe, expect, it } from 'vitest';
+import type { Risk } from '../../src/core/command.ts';
 import type { Conversation } from '../../src/core/conversation.ts';
 import {
   type Asker,
   askerOf,
-  decide,
   isIncidentChannel,
   mayTalk,
-  mayVote,
   type Policy,
   personOf,
 } from '../../src/core/policy.ts';
+import { decide } from '../../src/core/policy-decision.ts';
+import { mayVote } from '../../src/core/policy-votes.ts';
 
 const policy: Policy = {
   people: [
@@ -56,6 +57,7 @@ const nobody: Policy = { people: [], groups: [], ask: [], approve: [], incidentC
 const by = (account: string, ...groups: string[]): Asker => ({ account, groups });
 const c1: Conversation = { platform: 'slack', channel: 'C1', thread: 't' };
 const web = { name: 'web-2', tags: ['web'] };
+const some = (risk: Risk) => ({ name: 'c', category: 'service', risk });
 
 describe('decide', () => {
   it.each([
@@ -80,18 +82,22 @@ describe('decide', () => {
   ] as const)('%s', (_, askers, risk, host, conversation, kind) => {
     const target = host === 'web' ? web : { name: host, tags: [] };
 
-    expect(decide(policy, askers, { risk, host: target, conversation }).kind).toBe(kind);
+    expect(decide(policy, askers, { command: some(risk), host: target, conversation }).kind).toBe(kind);
   });
 
   it('wants two people for a critical command, whatever the rule says', () => {
-    const decision = decide(policy, [by('slack:U2')], { risk: 'critical', host: web, conversation: c1 });
+    const decision = decide(policy, [by('slack:U2')], {
+      command: some('critical'),
+      host: web,
+      conversation: c1,
+    });
 
     expect(decision).toMatchObject({ kind: 'ask', rule: { name: 'others', people: 2 } });
   });
 
   it('takes the first approval rule that covers risk and host', () => {
     const decision = decide(policy, [by('slack:U2')], {
-      risk: 'change',
+      command: some('change'),
       host: { name: 'web-1', tags: ['web'] },
       conversation: c1,
     });
@@ -102,7 +108,7 @@ describe('decide', () => {
   it('refuses a change that nobody could approve', () => {
     for (const approve of [[], policy.approve.map((r) => ({ ...r, who: [] }))]) {
       const decision = decide({ ...policy, approve }, [by('slack:U2')], {
-        risk: 'change',
+        command: some('change'),
         host: web,
         conversation: c1,
       });
@@ -112,9 +118,9 @@ describe('decide', () => {
   });
 
   it('lets nobody do anything by the empty policy', () => {
-    expect(decide(nobody, [by('console:owner')], { risk: 'read', host: web, conversation: c1 }).kind).toBe(
-      'refuse',
-    );
+    expect(
+      decide(nobody, [by('console:owner')], { command: some('read'), host: web, conversation: c1 }).kind,
+    ).toBe('refuse');
     expect(mayTalk(nobody, by('console:owner'), c1)).toBe(false);
     expect(isIncidentChannel(nobody, c1)).toBe(false);
   });

@@ -4,6 +4,7 @@
 import { createInbox } from '../../src/bot/inbox.ts';
 import type { Decision, Mention } from '../../src/core/conversation.ts';
 import type { RunId } from '../../src/core/ids.ts';
+import { type Budget, defaultBudget } from '../../src/core/policy.ts';
 import type { Model, RunStore } from '../../src/core/ports.ts';
 import { createAdvancer } from '../../src/worker/advance.ts';
 import { type FixedClock, fixedClock } from './fixed-clock.ts';
@@ -38,7 +39,12 @@ export function newWorld(): World {
 let processes = 0;
 
 /** One process of bot and worker on that world. */
-export function newTeam(world: World, model: Model, store: RunStore = createMemoryRunStore(world.runs)) {
+export function newTeam(
+  world: World,
+  model: Model,
+  store: RunStore = createMemoryRunStore(world.runs),
+  budget: Budget = defaultBudget,
+) {
   const { clock, tools, room } = world;
   const queue: MemoryRunQueue = createMemoryRunQueue(clock);
   const audit = memoryAudit();
@@ -53,6 +59,7 @@ export function newTeam(world: World, model: Model, store: RunStore = createMemo
     audit,
     clock,
     logger,
+    budget: () => budget,
     name: `w${++processes}`,
   });
   const inbox = createInbox({
@@ -63,6 +70,7 @@ export function newTeam(world: World, model: Model, store: RunStore = createMemo
     policy: () => teamPolicy,
     sign: testSign,
     commands: () => [],
+    hosts: () => [],
   });
   void queue.consume((id) => advancer.advance(id));
   void queue.onNudge((id) => advancer.nudged(id));
