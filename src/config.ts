@@ -31,6 +31,7 @@ import { noPolicy, type Policy } from './core/policy.ts';
 
 // What the command line and the composition root need beside loadConfig; they never look inside src/config.
 export { readEnvironment } from './config/env.ts';
+export { type CatalogueReport, type CommandReport, lintCatalogue } from './config/lint.ts';
 export { ConfigError, problemLine } from './config/problem.ts';
 export { environmentFor, type Role } from './config/variables.ts';
 

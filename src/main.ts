@@ -73,14 +73,35 @@ function program(): Command {
       process.exitCode = await (await import('./cli/run.ts')).run(command, values, options);
     });
 
-  opsagent
+  const commands = opsagent
     .command('commands')
+    .description('list the whitelisted commands, check their file, or show what one would send');
+  commands
+    .command('list', { isDefault: true })
     .argument('[category]', 'only these')
     .description('list the whitelisted commands')
     .addOption(json())
     .action(async (category: string | undefined, options) =>
       (await import('./cli/commands.ts')).listCommands(category, options),
     );
+  commands
+    .command('lint')
+    .argument('[file]', 'a commands.yaml; the configured one if none is named')
+    .description('every problem of the file, or the risk of each command and why; exit code 2 when refused')
+    .addOption(json())
+    .action(async (file: string | undefined, options) => {
+      process.exitCode = (await import('./cli/commands-lint.ts')).lintCommands(file, options);
+    });
+  commands
+    .command('render')
+    .argument('<command>', 'a whitelisted command')
+    .argument('[key=value...]', 'its parameters; one with several values is given several times')
+    .description('show exactly what would be sent to a host, without running anything')
+    .option('--host <name>', 'where; needed when there are several hosts')
+    .addOption(json())
+    .action(async (name: string, values: string[], options) => {
+      process.exitCode = (await import('./cli/commands-render.ts')).renderCommand(name, values, options);
+    });
 
   const hosts = opsagent.command('hosts').description('list the hosts, or pin the key of a new one');
   hosts

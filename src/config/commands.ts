@@ -4,11 +4,13 @@
  */
 import { z } from 'zod';
 import type { CommandSpec, Risk } from '../core/command.ts';
-import type { Param } from '../core/param.ts';
+import { floorOf, floorText } from '../core/floor.ts';
 import { parseTemplate, type Template } from '../core/template.ts';
 import { hasHidden } from '../core/visible.ts';
 import { ParamEntry, readParams } from './parameters.ts';
+import { checkPlaces, sudoProblem, templateRemedies, withSudo } from './places.ts';
 import type { ConfigProblem } from './problem.ts';
+import { checkExamples, checkRelations } from './relations.ts';
 import { isKnownRead } from './risk.ts';
 import { type Path, readYaml, say, type YamlFile } from './yaml.ts';
 
@@ -45,6 +47,16 @@ const CommandEntry = z.strictObject({
   risk: z.enum(['read', 'change', 'critical']).optional(),
   dangerous: z.boolean().optional(),
   requires_confirmation: z.boolean().optional(),
+  approval: z
+    .string()
+    .regex(
+      /^[\p{L}\p{N}][\p{L}\p{N} _.-]{0,63}$/u,
+      say('is not the name of a rule', 'name one of policy.yaml'),
+    )
+    .optional(),
+  probe: z.string().optional(),
+  undo: z.string().optional(),
+  sudo: z.boolean().optional(),
   example_usage: z.union([line(500), z.array(line(500)).max(20)]).optional(),
   examples: z.array(line(500)).max(20).optional(),
   hosts: z
@@ -55,50 +67,71 @@ const CommandEntry = z.strictObject({
     )
     .min(1)
     .optional(),
-  timeout: z.number().min(1).max(3600).optional(),
+  timeout: z.int().min(1).max(3600).optional(),
   max_output: z.int().min(1024).max(10_485_760).optional(),
 });
-type CommandEntry = z.infer<typeof CommandEntry>;
+export type CommandEntry = z.infer<typeof CommandEntry>;
 
 const Catalogue = z.strictObject({ commands: z.array(CommandEntry) });
 
 const defaultTimeoutSeconds = 30;
 const defaultMaxOutputBytes = 65_536;
 
-/** Reads the text of a commands.yaml. `commands` holds only entries without problems. */
+/** An entry as it stands in the file, with what became of it; undefined when it has problems. */
+export interface LoadedEntry {
+  readonly entry: CommandEntry;
+  readonly where: string;
+  readonly spec: CommandSpec | undefined;
+}
+
+/** Reads the text of a commands.yaml. `commands` holds only entries without problems. Never throws. */
 export function loadCatalogue(
   file: string,
   text: string,
-): { readonly commands: readonly CommandSpec[]; readonly problems: readonly ConfigProblem[] } {
+): {
+  readonly commands: readonly CommandSpec[];
+  readonly problems: readonly ConfigProblem[];
+  readonly entries: readonly LoadedEntry[];
+} {
   const yaml = readYaml(file, text, Catalogue);
-  if (yaml.value === undefined) return { commands: [], problems: yaml.problems };
+  if (yaml.value === undefined) return { commands: [], problems: yaml.problems, entries: [] };
 
   const problems: ConfigProblem[] = [];
-  const commands: CommandSpec[] = [];
-  const seen = new Set<string>();
-  yaml.value.commands.forEach((entry, i) => {
-    const before = problems.length;
-    const path: Path = ['commands', i];
-    if (seen.has(entry.name))
-      problems.push({
-        where: yaml.at([...path, 'name']),
-        rule: 'duplicate-name',
-        what: `there is another command named ${entry.name}`,
-        remedy: 'rename or remove one of them',
-      });
-    seen.add(entry.name);
-    const spec = toSpec(entry, path, yaml, problems);
-    if (problems.length === before) commands.push(spec);
+  const specs = yaml.value.commands.map((entry, i) => toSpec(entry, ['commands', i], yaml, problems));
+  const bad = new Set<number>();
+  const report = (i: number, keys: Path, rule: string, what: string, remedy: string) => {
+    bad.add(i);
+    problems.push({ where: yaml.at(['commands', i, ...keys]), rule, what, remedy });
+  };
+  yaml.value.commands.forEach((entry, i, all) => {
+    if (all.findIndex((other) => other.name === entry.name) < i)
+      report(
+        i,
+        ['name'],
+        'duplicate-name',
+        `there is another command named ${entry.name}`,
+        'rename or remove one of them',
+      );
+    const { spec } = specs[i] ?? {};
+    if (!spec) return;
+    checkRelations(spec, specs, (...problem) => report(i, ...problem));
+    checkExamples(spec, entry.examples?.length ?? 0, (...problem) => report(i, ...problem));
   });
-  return { commands, problems };
+  const entries = yaml.value.commands.map((entry, i) => {
+    const { spec, sound } = specs[i] ?? {};
+    return { entry, where: yaml.at(['commands', i, 'name']), spec: sound && !bad.has(i) ? spec : undefined };
+  });
+  return { commands: entries.flatMap((e) => e.spec ?? []), problems: inFileOrder(problems), entries };
 }
 
+/** One entry; `sound` when nothing is wrong with it by itself. */
 function toSpec(
   entry: CommandEntry,
   path: Path,
   yaml: YamlFile<unknown>,
   problems: ConfigProblem[],
-): CommandSpec {
+): { readonly spec: CommandSpec; readonly sound: boolean } {
+  const before = problems.length;
   const given = entry.parameters ?? {};
   // The predecessor's entries describe a parameter in one sentence and may name it inside double quotes.
   const predecessor = Object.values(given).every((p) => typeof p === 'string');
@@ -115,36 +148,42 @@ function toSpec(
     Object.keys(given),
     predecessor ? 'predecessor' : 'ours',
   );
-  for (const { rule, message, offset } of parsed.problems)
+  const inTemplate = [
+    ...parsed.problems,
+    ...checkPlaces(parsed.template, params),
+    ...(entry.sudo ? sudoProblem(parsed.template) : []),
+  ];
+  for (const { rule, message, offset } of inTemplate)
     problems.push({
       where:
-        rule === 'unused-parameter'
+        offset === undefined
           ? yaml.at([...path, 'command_template'])
           : yaml.within([...path, 'command_template'], offset),
       rule,
       what: `${entry.name}: ${message}`,
       remedy: templateRemedies[rule] ?? 'correct the template',
     });
-  for (const name of optionalInWord(parsed.template, params))
-    problems.push({
-      where: yaml.at([...path, 'command_template']),
-      rule: 'optional-in-word',
-      what: `${entry.name}: {${name}} is optional but only part of a word`,
-      remedy: 'give it a default, or let it stand alone between spaces',
-    });
 
-  return {
+  const template = entry.sudo ? withSudo(parsed.template) : parsed.template;
+  const floor = floorOf(template, params);
+  const spec: CommandSpec = {
     name: entry.name,
     description: entry.description,
     category: entry.category,
-    template: parsed.template,
+    template,
     params,
     risk: riskOf(entry, parsed.template, path, yaml, problems),
     hosts: entry.hosts ?? [],
     timeoutSeconds: entry.timeout ?? defaultTimeoutSeconds,
     maxOutputBytes: entry.max_output ?? defaultMaxOutputBytes,
     examples: [...(entry.examples ?? []), ...[entry.example_usage ?? []].flat()],
+    ...(entry.approval === undefined ? {} : { approval: entry.approval }),
+    ...(entry.probe === undefined ? {} : { probe: entry.probe }),
+    ...(entry.undo === undefined ? {} : { undo: entry.undo }),
+    ...(entry.sudo ? { sudo: true } : {}),
+    ...(floor ? { floor: floorText(floor) } : {}),
   };
+  return { spec, sound: problems.length === before };
 }
 
 function riskOf(
@@ -166,27 +205,12 @@ function riskOf(
   return entry.risk ?? (!sensitive && isKnownRead(template) ? 'read' : 'change');
 }
 
-function optionalInWord(template: Template, params: readonly Param[]): string[] {
-  return template.pieces.flatMap((piece, i) => {
-    if (piece.kind !== 'param' || piece.inQuotes) return [];
-    if (!params.some((p) => p.name === piece.name && p.optional)) return [];
-    const before = template.pieces[i - 1];
-    const after = template.pieces[i + 1];
-    const free =
-      (before === undefined || (before.kind === 'text' && /[\s(]$/.test(before.text))) &&
-      (after === undefined || (after.kind === 'text' && /^[\s;|&)<>]/.test(after.text)));
-    return free ? [] : [piece.name];
+/** As a reader of the file meets them. */
+function inFileOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  const place = ({ where }: ConfigProblem) => where.split(':').slice(-2).map(Number);
+  return [...problems].sort((a, b) => {
+    const [lineA = 0, columnA = 0] = place(a);
+    const [lineB = 0, columnB = 0] = place(b);
+    return lineA - lineB || columnA - columnB;
   });
 }
-
-const templateRemedies: Readonly<Record<string, string>> = {
-  'undeclared-placeholder': 'declare it under parameters, or quote the braces if they are meant literally',
-  'placeholder-in-quotes': 'take the quotes away',
-  'placeholder-in-substitution': 'pass it as an argument of the outer command',
-  'placeholder-in-comment': 'remove the comment',
-  'placeholder-in-here-document': 'use printf with the placeholder as its argument',
-  'placeholder-as-command': 'write the command name out; use one catalogue entry for each command',
-  'placeholder-as-code': 'write the code out and give the value as an argument after it',
-  'unused-parameter': 'use it in the template or remove it',
-  'unclosed-quote': 'close it',
-};

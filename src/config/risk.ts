@@ -34,6 +34,18 @@ const without =
   (acting: RegExp): Rule =>
   (args) =>
     !args.some((a) => acting.test(a));
+/** Long options may be shortened: `--vac` and `--rotate` act where `vacuum` and `rotate` do. */
+const withoutLong =
+  (...acting: readonly string[]): Rule =>
+  (args) =>
+    !args.some((a) => {
+      const name = /^--([a-z][a-z0-9-]*)/.exec(a)?.[1];
+      return name !== undefined && acting.some((act) => act.startsWith(name) || name.startsWith(act));
+    });
+const both =
+  (...all: readonly Rule[]): Rule =>
+  (args) =>
+    all.every((rule) => rule(args));
 const onlyOptions: Rule = (args) => args.every((a) => a.startsWith('-'));
 const first =
   (...words: readonly string[]): Rule =>
@@ -41,12 +53,12 @@ const first =
     words.includes(args.find((a) => !a.startsWith('-')) ?? '');
 
 const harmless =
-  'uptime whoami uname arch nproc lscpu lsblk lsmem id groups who w users last lastb pwd ls stat readlink realpath basename dirname cat head tail cut tr nl tac rev column fold expand grep egrep fgrep zgrep free vmstat iostat mpstat ps pgrep pstree pidof lsof netstat getent echo printf true false sleep test [ which seq md5sum sha1sum sha256sum strings findmnt locale printenv tty comm cmp diff';
+  'uptime whoami uname arch nproc lscpu lsblk lsmem id groups who w users last lastb pwd ls stat readlink realpath basename dirname cat head tail cut tr nl tac rev column fold expand grep egrep fgrep zgrep free vmstat iostat mpstat ps pgrep pstree pidof lsof netstat getent echo printf true false sleep test [ which seq md5sum sha1sum sha256sum strings findmnt locale printenv tty comm cmp diff w lastlog lsmod lspci lsusb zcat';
 
 const rules = new Map<string, Rule>(harmless.split(' ').map((tool) => [tool, always]));
 rules.set('df', always);
-rules.set('du', without(/^--files0-from/));
-rules.set('wc', without(/^--files0-from/));
+rules.set('du', withoutLong('files0-from'));
+rules.set('wc', withoutLong('files0-from'));
 rules.set('hostname', (args) =>
   args.every((a) => /^-[aAdfiIsy]$|^--(?:fqdn|short|all-ip-addresses|ip-address)$/.test(a)),
 );
@@ -56,10 +68,10 @@ rules.set('date', (args) =>
 rules.set('timedatectl', (args) => args.length === 0 || first('status', 'show', 'list-timezones')(args));
 rules.set('hostnamectl', (args) => args.length === 0 || first('status')(args));
 rules.set('top', (args) => args.some((a) => /^-[a-zA-Z]*b/.test(a)));
-rules.set('sort', without(/^-[A-Za-z]*o|^--(?:o|comp|files0)/));
+rules.set('sort', both(without(/^-[^-]*o/), withoutLong('output', 'compress-program', 'files0-from')));
 rules.set('uniq', onlyOptions);
-rules.set('tree', without(/^-[A-Za-z]*[oR]|^--output/));
-rules.set('ss', without(/^-[A-Za-z]*[KD]|^--(?:kill|diag)/));
+rules.set('tree', both(without(/^-[A-Za-z]*[oR]/), withoutLong('output')));
+rules.set('ss', both(without(/^-[A-Za-z]*[KDF]/), withoutLong('kill', 'diag', 'filter')));
 rules.set('ip', (args) => {
   const words = args.filter((a) => !a.startsWith('-'));
   const [object, verb] = words;
@@ -69,17 +81,32 @@ rules.set('ip', (args) => {
     !args.some((a) => /^-b(?:a|$)|^--?batch|^-n/.test(a))
   );
 });
-rules.set('dmesg', without(/^-[A-Za-z]*[cCDEn]|^--(?:clear|read-clear|console)/));
+rules.set(
+  'dmesg',
+  both(
+    without(/^-[A-Za-z]*[cCDEn]/),
+    withoutLong('clear', 'read-clear', 'console-on', 'console-off', 'console-level'),
+  ),
+);
+rules.set('ifconfig', (args) => args.every((a) => a === '-a'));
+rules.set('route', (args) => args.every((a) => /^-[ne]+$/.test(a)));
+rules.set('arp', (args) => args.every((a) => /^-[ane]+$/.test(a)));
+rules.set('swapon', (args) => args.some((a) => /^(?:-s|--show.*)$/.test(a)) && onlyOptions(args));
 rules.set('mount', (args) => args.length === 0);
 rules.set('crontab', (args) => args.length === 1 && args[0] === '-l');
 rules.set(
   'resolvectl',
-  (args) => args.length === 0 || first('status', 'dns', 'domain', 'query', 'statistics')(args),
+  (args) =>
+    args.length === 0 ||
+    first('status', 'query', 'statistics')(args) ||
+    // With a second operand these set what they show.
+    (first('dns', 'domain')(args) && args.filter((a) => !a.startsWith('-')).length <= 2),
 );
 rules.set(
   'systemctl',
   (args) =>
-    without(/^-[a-z]*[HM]|^--(?:host|machine|root|image|force|now)/)(args) &&
+    without(/^-[a-z]*[HM]/)(args) &&
+    withoutLong('host', 'machine', 'root', 'image', 'force', 'now')(args) &&
     (args.length === 0 ||
       first(
         'status',
@@ -101,8 +128,25 @@ rules.set(
 );
 rules.set(
   'journalctl',
-  without(
-    /^--(?:vacuum|rotate|flush|sync|relinquish|smart-relinquish|cursor-file|setup-keys|update-catalog|root|image|namespace)|^-[a-z]*[M]/,
+  both(
+    without(/^-[a-z]*M/),
+    withoutLong(
+      'vacuum-size',
+      'vacuum-time',
+      'vacuum-files',
+      'rotate',
+      'flush',
+      'sync',
+      'relinquish-var',
+      'smart-relinquish-var',
+      'cursor-file',
+      'setup-keys',
+      'update-catalog',
+      'root',
+      'image',
+      'namespace',
+      'machine',
+    ),
   ),
 );
 rules.set('docker', (args) => {
@@ -115,7 +159,7 @@ rules.set('docker', (args) => {
 });
 rules.set(
   'awk',
-  (args) => args.length > 0 && !args.some((a) => /system|getline|[>|]|^-(?!F)|ENVIRON/.test(a)),
+  (args) => args.length > 0 && !args.some((a) => /system|getline|[>|@]|^-(?!F)|ENVIRON/.test(a)),
 );
 rules.set(
   'sed',
@@ -132,7 +176,9 @@ rules.set('find', (args) => {
 });
 rules.set('xargs', (args) => {
   const start = args.findIndex((a) => !/^-(?:0|r|n\d+|-null|-no-run-if-empty)$/.test(a));
-  return start >= 0 && readsOnly(args.slice(start));
+  // What it reads may add options: only tools that have none which act.
+  const tool = args[start];
+  return start >= 0 && tool !== undefined && rules.get(tool) === always;
 });
 
 function readsOnly(words: readonly string[]): boolean {

@@ -104,6 +104,10 @@ export interface RanCommand {
   readonly ms: number;
   readonly output: string;
   readonly truncated: boolean;
+  /** Under which `read_output` has all of it, for the conversation that made it. */
+  readonly outputId?: string;
+  /** What `output` leaves out; the line that says so stands in it. */
+  readonly gap?: { readonly lines: number; readonly characters: number };
 }
 
 /** The end in a person's words: "exit 0", "timed out, ended there". */

@@ -32,11 +32,30 @@ export function checkParams(params: readonly Param[], given: Readonly<Record<str
         problems.push(`${param.name} is missing: ${param.description || expected(param.type)}.`);
       continue;
     }
-    const checked = checkValue(param, raw);
+    const checked = param.several === undefined ? checkValue(param, raw) : checkSeveral(param, raw);
     if (checked.ok) values[param.name] = checked.value;
     else problems.push(checked.reason);
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, values };
+}
+
+/** The values of a parameter, of which a value never holds a newline; a parameter that takes one has just that. */
+export function wordsOf(param: Pick<Param, 'several'>, value: string): readonly string[] {
+  return param.several === undefined ? [value] : value.split('\n');
+}
+
+/** Several values as one text, as `checkParams` takes them. A newline in one of them makes two of it. */
+export function joinWords(words: readonly string[]): string {
+  return words.join('\n');
+}
+
+function checkSeveral(param: Param, raw: string): Checked {
+  if (typeof raw !== 'string') return { ok: false, reason: `${param.name} must be text.` };
+  const words = wordsOf(param, raw);
+  if (words.length > (param.several ?? 1))
+    return { ok: false, reason: `${param.name} has ${words.length} values, more than ${param.several}.` };
+  const refused = words.map((word) => checkValue(param, word)).find((checked) => !checked.ok);
+  return refused ?? { ok: true, value: raw };
 }
 
 /**
@@ -63,7 +82,13 @@ function problemOf(type: ParamType, raw: string): string | undefined {
     case 'container':
       return containerName.test(raw) && raw.length <= 255 ? undefined : `is not ${expected(type)}`;
     case 'integer':
+    case 'pid':
+    case 'port':
       return isWithin(raw, type.min, type.max) ? undefined : `is not ${expected(type)}`;
+    case 'duration':
+      return isDuration(raw, type.min, type.max) ? undefined : `is not ${expected(type)}`;
+    case 'host':
+      return isHostName(raw) ? undefined : `is not ${expected(type)}`;
     case 'choice':
       return type.values.includes(raw) ? undefined : `is not ${expected(type)}`;
     case 'text':
@@ -81,6 +106,39 @@ function isWithin(raw: string, min: number, max: number): boolean {
   if (!/^(?:0|[1-9][0-9]{0,15})$/.test(raw)) return false;
   const n = Number(raw);
   return Number.isSafeInteger(n) && n >= min && n <= max;
+}
+
+/** Seconds of a duration such as 90s, 15m, 2h or 7d; undefined for anything else. */
+export function durationSeconds(raw: string): number | undefined {
+  const [, digits, unit] = /^([1-9][0-9]{0,8})([smhd])$/.exec(raw) ?? [];
+  const factor = { s: 1, m: 60, h: 3600, d: 86_400 }[unit ?? ''];
+  return factor === undefined ? undefined : Number(digits) * factor;
+}
+
+function isDuration(raw: string, min: number, max: number): boolean {
+  const seconds = durationSeconds(raw);
+  return seconds !== undefined && seconds >= min && seconds <= max;
+}
+
+/** A name as in RFC 1123, an IPv4 or an IPv6 address; ASCII only, so that nothing looks like something else. */
+function isHostName(raw: string): boolean {
+  if (raw.length > 253) return false;
+  if (/^[0-9.]+$/.test(raw)) return isAddress4(raw);
+  if (raw.includes(':')) return isAddress6(raw);
+  return raw.split('.').every((label) => /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(label));
+}
+
+function isAddress4(raw: string): boolean {
+  const parts = raw.split('.');
+  return parts.length === 4 && parts.every((part) => isWithin(part, 0, 255));
+}
+
+function isAddress6(raw: string): boolean {
+  const [head = '', tail, more] = raw.split('::');
+  if (more !== undefined) return false;
+  const groups = [head, tail ?? ''].flatMap((half) => (half === '' ? [] : half.split(':')));
+  if (!groups.every((group) => /^[0-9A-Fa-f]{1,4}$/.test(group))) return false;
+  return tail === undefined ? groups.length === 8 : groups.length <= 7;
 }
 
 function pathProblem(raw: string, roots: readonly string[]): string | undefined {
@@ -122,7 +180,7 @@ export function patternProblem(pattern: string): string | undefined {
 }
 
 /** The type in words, as in "is not …": for messages, help and tool descriptions. */
-function expected(type: ParamType): string {
+export function expected(type: ParamType): string {
   switch (type.kind) {
     case 'path':
       return type.roots.length > 0 ? `an absolute path under ${type.roots.join(' or ')}` : 'an absolute path';
@@ -131,7 +189,15 @@ function expected(type: ParamType): string {
     case 'container':
       return 'the name or id of a container';
     case 'integer':
-      return `a whole number from ${type.min} to ${type.max}`;
+      return `a whole number${type.unit ? ` of ${type.unit}` : ''} from ${type.min} to ${type.max}`;
+    case 'pid':
+      return `a process id from ${type.min} to ${type.max}`;
+    case 'port':
+      return `a port from ${type.min} to ${type.max}`;
+    case 'duration':
+      return `a duration such as 15m or 2h, from ${durationText(type.min)} to ${durationText(type.max)}`;
+    case 'host':
+      return 'a host name or an IP address';
     case 'choice':
       return `one of ${type.values.join(', ')}`;
     case 'text':
@@ -139,6 +205,16 @@ function expected(type: ParamType): string {
     default:
       return type satisfies never;
   }
+}
+
+function durationText(seconds: number): string {
+  for (const [unit, factor] of [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+  ] as const)
+    if (seconds % factor === 0) return `${seconds / factor}${unit}`;
+  return `${seconds}s`;
 }
 
 function unknownParameter(name: string, declared: readonly string[]): string {

@@ -1,7 +1,23 @@
 /**
- * Follows POSIX shell text one character at a time, just far enough to say where a placeholder would stand.
- * It is a lint for the authors of templates; what keeps values harmless is that they are never text of a script.
+ * Follows POSIX shell text one character at a time, just far enough to say where a placeholder would stand and which
+ * simple commands there are. A lint for the authors of templates: values are harmless because they are never script.
  */
+import { type Misplaced, placeProblem, reserved } from './placeholder-place.ts';
+
+/** Marks in words: a placeholder; a place where quotes were; what only the running shell knows. */
+export const PLACEHOLDER = '\0';
+const QUOTE = '\u0001';
+export const EXPANSION = '\u0002';
+
+/** One simple command, its quotes removed; PLACEHOLDER and EXPANSION stand for what is not in the text. */
+export interface SimpleCommand {
+  readonly words: readonly string[];
+  readonly redirects: readonly { readonly to: '<' | '<<' | '>' | '>>'; readonly target: string }[];
+  /** Its input is the output of another command. */
+  readonly piped: boolean;
+}
+
+type Redirect = SimpleCommand['redirects'][number];
 
 type Quote = 'none' | 'single' | 'double';
 
@@ -12,12 +28,9 @@ interface Frame {
   /** Finished words of the simple command that is being read; a placeholder in them is a NUL. */
   words: string[];
   word: string;
-  redirect: boolean;
-}
-
-export interface Misplaced {
-  readonly rule: string;
-  readonly message: string;
+  redirect: Redirect['to'] | undefined;
+  redirects: Redirect[];
+  piped: boolean;
 }
 
 export class ShellReader {
@@ -25,6 +38,8 @@ export class ShellReader {
   escaped = false;
   comment = false;
   private hereDocument = false;
+  /** Those that have ended, those of substitutions among them; all of them after `finish`. */
+  readonly commands: SimpleCommand[] = [];
   private readonly frames: Frame[] = [newFrame('')];
 
   private get frame(): Frame {
@@ -63,8 +78,15 @@ export class ShellReader {
       return { rule: 'placeholder-in-substitution', message: 'stands inside a substitution' };
     if (this.hereDocument)
       return { rule: 'placeholder-in-here-document', message: 'stands inside or after a here-document' };
-    if (frame.redirect) return undefined;
-    return placeProblem(commandWords(frame.words), frame.word);
+    if (frame.redirect !== undefined)
+      return { rule: 'placeholder-in-redirection', message: 'names the file of a redirection' };
+    return placeProblem(frame.words, frame.word);
+  }
+
+  /** Ends what is still open, for the last of `commands`. */
+  finish(): void {
+    while (this.frames.length > 1) this.close();
+    this.endCommand();
   }
 
   /** Takes in the character at `i`. */
@@ -92,7 +114,9 @@ export class ShellReader {
       this.frames.push(newFrame('${'));
     } else if (ch === '"') {
       frame.quote = frame.quote === 'double' ? 'none' : 'double';
-      frame.word += '\u0001';
+      frame.word += QUOTE;
+    } else if (ch === '$' && /[\w({@*#?!$-]/.test(source.charAt(i + 1))) {
+      frame.word += EXPANSION;
     } else if (frame.quote === 'double') {
       frame.word += ch;
     } else {
@@ -104,7 +128,7 @@ export class ShellReader {
     const { frame } = this;
     if (ch === "'") {
       frame.quote = 'single';
-      frame.word += '\u0001';
+      frame.word += QUOTE;
     } else if (ch === '}' && frame.opened === '${') {
       this.close();
     } else if (ch === ')') {
@@ -119,11 +143,12 @@ export class ShellReader {
       if (ch === '<' && source.charAt(i - 1) === '<') this.hereDocument = true;
       if (/^\d*$/.test(frame.word)) frame.word = '';
       this.endWord();
-      frame.redirect = true;
-    } else if (ch === '&' && /[<>]/.test(source.charAt(i - 1))) {
-      // Part of 2>&1.
+      frame.redirect = source.charAt(i - 1) === ch ? (ch === '<' ? '<<' : '>>') : ch;
+    } else if (/[&|]/.test(ch) && /[<>]/.test(source.charAt(i - 1))) {
+      // Part of 2>&1 or >|.
     } else if (/[|;&\n]/.test(ch)) {
       this.endCommand();
+      frame.piped = ch === '|' && source.charAt(i - 1) !== '|' && source.charAt(i + 1) !== '|';
     } else if (/\s/.test(ch)) {
       this.endWord();
     } else {
@@ -134,63 +159,32 @@ export class ShellReader {
   private endWord(): void {
     const { frame } = this;
     if (frame.word === '') return;
-    if (!frame.redirect) frame.words.push(frame.word);
-    frame.redirect = false;
+    if (frame.redirect === undefined) frame.words.push(frame.word);
+    else frame.redirects.push({ to: frame.redirect, target: frame.word.replaceAll(QUOTE, '') });
+    frame.redirect = undefined;
     frame.word = '';
   }
 
   private endCommand(): void {
-    this.frame.words = [];
-    this.frame.word = '';
-    this.frame.redirect = false;
+    this.endWord();
+    const { frame } = this;
+    const words = frame.words.map((word) => word.replaceAll(QUOTE, ''));
+    while (words[0] !== undefined && reserved.has(words[0])) words.shift();
+    if (frame.opened !== '${' && words.length + frame.redirects.length > 0)
+      this.commands.push({ words, redirects: frame.redirects, piped: frame.piped });
+    frame.words = [];
+    frame.redirects = [];
+    frame.redirect = undefined;
+    frame.piped = false;
   }
 
   private close(): void {
-    this.frames.pop();
-    this.frame.word += '\u0001';
+    this.endCommand();
+    const closed = this.frames.pop();
+    this.frame.word += closed?.opened === '`' ? EXPANSION : QUOTE;
   }
 }
 
 function newFrame(opened: Frame['opened']): Frame {
-  return { opened, quote: 'none', words: [], word: '', redirect: false };
-}
-
-const reserved = new Set(['if', 'then', 'else', 'elif', 'do', 'while', 'until', '!', '{', 'time']);
-/** Tools that run the program named by their operands. */
-const launchers = new Set(
-  'sudo doas env xargs nohup nice ionice setsid timeout chroot stdbuf nsenter unshare flock command builtin busybox'.split(
-    ' ',
-  ),
-);
-/** Tools that read operands as shell text, here or on another machine. */
-const rereaders = new Set('eval source . exec trap watch ssh parallel su runuser sg'.split(' '));
-const interpreters =
-  /^(?:(?:[bdak]|da|z|ba|fi|tc|c|mk|pdk)?sh|fish|python[\d.]*|perl|ruby|node|php|lua[\d.]*)$/;
-const programFirst = /^(?:[gmn]?awk|sed|jq)$/;
-
-/** The words from the command's name on: reserved words and assignments are skipped. */
-function commandWords(words: readonly string[]): readonly string[] {
-  const start = words.findIndex((w) => !reserved.has(w) && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(w));
-  return start < 0 ? [] : words.slice(start);
-}
-
-function placeProblem(words: readonly string[], word: string): Misplaced | undefined {
-  const asCommand = { rule: 'placeholder-as-command', message: "stands where a command's name does" };
-  const asCode = { rule: 'placeholder-as-code', message: 'stands where the tool takes code or a command' };
-  const names = words.map((w) => w.slice(w.lastIndexOf('/') + 1));
-  const [name] = names;
-  if (name === undefined) return /^[A-Za-z_][A-Za-z0-9_]*=/.test(word) ? undefined : asCommand;
-  if (rereaders.has(name)) return asCode;
-
-  const interpreter = names.findIndex((n) => interpreters.test(n));
-  if (interpreter >= 0 && [...words.slice(interpreter + 1), word].some((w) => /^-[A-Za-z]*[ceEr]/.test(w)))
-    return asCode;
-  const exec = words.findLastIndex((w) => /^-(?:exec|ok)(?:dir)?$/.test(w));
-  if (exec >= 0 && !words.slice(exec).some((w) => w === ';' || w === '+')) return asCode;
-  const operands = words.slice(1).filter((w) => !/^[-\d]|=/.test(w));
-  if (launchers.has(name) && operands.length === 0) return asCommand;
-  const program = names.findIndex((n) => programFirst.test(n));
-  if (program >= 0 && !words.slice(program + 1).some((w) => !w.startsWith('-')) && !word.startsWith('-'))
-    return asCode;
-  return undefined;
+  return { opened, quote: 'none', words: [], word: '', redirect: undefined, redirects: [], piped: false };
 }

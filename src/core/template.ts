@@ -3,6 +3,7 @@
  * Everything else in braces (`{}`, `{{.Names}}`, `${x}`, `awk '{print}'`) is literal text.
  */
 import type { Param } from './param.ts';
+import { wordsOf } from './params.ts';
 import { ShellReader } from './shell-reader.ts';
 import { visible } from './visible.ts';
 
@@ -49,7 +50,8 @@ export function parseTemplate(
     }
     const inQuotes = dialect === 'predecessor' && shell.quote === 'double';
     if (!declared.includes(name)) {
-      if (shell.quote === 'none' && !shell.comment)
+      // awk '{x}' is literal; in double quotes a placeholder is what was meant.
+      if (shell.quote !== 'single' && !shell.comment)
         problems.push({
           rule: 'undeclared-placeholder',
           message: `{${name}} is not a declared parameter`,
@@ -101,34 +103,61 @@ function placeholderAt(source: string, i: number): string | undefined {
 /**
  * What goes to the far side for these values: the template with each placeholder as `"$n"`, n counted from 1 in the
  * order the parameters are declared, and the values in that order. A value is never text of the script. An optional
- * parameter that was not given is `''` in `args` and no word at all in the script.
+ * parameter that was not given is `''` in `args` and no word at all in the script; one of several values takes a
+ * place for each of them.
  */
 export function renderScript(
   template: Template,
   params: readonly Param[],
   values: Readonly<Record<string, string>>,
-): { readonly script: string; readonly args: readonly string[] } {
+): {
+  readonly script: string;
+  readonly args: readonly string[];
+  /** The numbers of the words of each parameter. */
+  readonly places: ReadonlyMap<string, readonly number[]>;
+} {
+  const args: string[] = [];
+  const places = new Map(
+    params.map((param) => {
+      const value = Object.hasOwn(values, param.name) ? values[param.name] : undefined;
+      const words = value === undefined ? (param.several === undefined ? [''] : []) : wordsOf(param, value);
+      const from = args.push(...words) - words.length + 1;
+      return [param.name, { param, numbers: words.map((_, i) => from + i) }];
+    }),
+  );
   const pieces = template.pieces.map((piece) => {
     if (piece.kind === 'text') return piece.text;
-    const i = params.findIndex((p) => p.name === piece.name);
-    const param = params[i];
-    if (param === undefined) throw new Error(`template names ${piece.name}, which is not declared`);
-    const n = i + 1 < 10 && !piece.inQuotes ? `$${i + 1}` : `\${${i + 1}}`;
-    if (piece.inQuotes) return n;
-    return param.optional ? `\${${i + 1}:+"${n}"}` : `"${n}"`;
+    const place = places.get(piece.name);
+    if (place === undefined) throw new Error(`template names ${piece.name}, which is not declared`);
+    const words = place.numbers.map((n) => {
+      if (piece.inQuotes) return `\${${n}}`;
+      const word = n < 10 ? `"$${n}"` : `"\${${n}}"`;
+      return place.param.optional && place.param.several === undefined ? `\${${n}:+${word}}` : word;
+    });
+    return words.join(' ');
   });
-  const args = params.map((p) => (Object.hasOwn(values, p.name) ? (values[p.name] ?? '') : ''));
-  return { script: pieces.join(''), args };
+  const numbers = new Map([...places].map(([name, place]) => [name, place.numbers]));
+  return { script: pieces.join(''), args, places: numbers };
 }
 
-/** The command as a person reads it: values in their places, quoted as a POSIX shell wants them, all of it visible. */
-export function displayLine(template: Template, values: Readonly<Record<string, string>>): string {
+/**
+ * The command as a person reads it: values in their places, quoted as a POSIX shell wants them, all of it visible.
+ * `params` tells which of them have several values.
+ */
+export function displayLine(
+  template: Template,
+  values: Readonly<Record<string, string>>,
+  params: readonly Param[] = [],
+): string {
   const line = template.pieces.map((piece) => {
     if (piece.kind === 'text') return visible(piece.text);
     const value = Object.hasOwn(values, piece.name) ? values[piece.name] : undefined;
     if (value === undefined) return '';
-    const shown = visible(value, { keepNewlines: false });
-    return piece.inQuotes ? shown.replace(/["$`\\]/g, '\\$&') : quoted(shown);
+    const words = wordsOf(params.find((p) => p.name === piece.name) ?? {}, value).map((word) => {
+      const shown = visible(word, { keepNewlines: false });
+      return piece.inQuotes ? shown.replace(/["$`\\]/g, '\\$&') : quoted(shown);
+    });
+    return words.join(' ');
   });
   return line.join('');
 }

