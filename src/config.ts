@@ -18,6 +18,7 @@ import { remoteHost } from './config/remote-host.ts';
 import {
   consoleFrom,
   discordFrom,
+  mcpFrom,
   modelFrom,
   redisFrom,
   redisSecrets,
@@ -73,6 +74,13 @@ export interface Config {
   readonly policy: Policy;
   /** Where the policy came from, to be looked at again while running. */
   readonly policySource: PolicySource;
+  /** `opsagent mcp --http`; with no clients it is not started. */
+  readonly mcp: {
+    readonly host: string;
+    readonly port: number;
+    readonly origins: readonly string[];
+    readonly clients: readonly { readonly name: string; readonly token: string }[];
+  };
   /** Exact values of every secret in here, for the redactor. */
   readonly secrets: readonly string[];
 }
@@ -98,6 +106,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
   const slack = slackFrom(settings, role === 'bot' || role === 'all');
   const discord = discordFrom(settings);
   const redisUrl = redisFrom(settings);
+  const mcp = mcpFrom(settings);
   const read = reader(configDir, cwd, problems);
   const hosts = role === 'worker' ? [] : hostsFrom(role, settings, read, env, home);
   const { catalogue, policy, policySource } = rulesFrom(read, configDir);
@@ -109,6 +118,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
     ...(redisUrl === undefined ? {} : { redisUrl }),
     console: consoleFrom(settings),
     model: modelFrom(settings),
+    mcp,
     ...(slack ? { slack } : {}),
     ...(discord ? { discord } : {}),
     hosts,
@@ -119,12 +129,45 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
       ...new Set([
         ...settings.secrets,
         ...redisSecrets(redisUrl),
+        ...mcp.clients.map((c) => c.token),
         ...hosts.flatMap((h) => h.passphrase ?? []),
       ]),
     ],
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return deepFreeze(config);
+}
+
+/**
+ * What the policy is about, for looking at it without starting: problems of the other files stand only in `others`.
+ * `policyFile` stands in for the configured one.
+ */
+export function loadForLint(
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+  policyFile: string | undefined,
+): {
+  readonly file: string;
+  readonly text: string;
+  readonly known: KnownNames;
+  readonly hosts: readonly Host[] | undefined;
+  readonly others: readonly ConfigProblem[];
+} {
+  const settings = settingsFor('cli', env, cwd);
+  const others: ConfigProblem[] = [];
+  const configDir = configDirFor(settings, cwd);
+  const read = reader(configDir, cwd, others);
+  const { known } = rulesFrom(reader(configDir, cwd, []), configDir).policySource;
+  const hosts = hostsFrom('cli', settings, read, env, env.HOME ?? homedir());
+  const path = policyFile === undefined ? join(configDir, 'policy.yaml') : resolve(cwd, policyFile);
+  const file = relative(cwd, path).startsWith('..') ? path : relative(cwd, path);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new ConfigError([{ where: file, what: 'the file cannot be read', remedy: 'name another one' }]);
+  }
+  return { file, text, known, hosts: others.length > 0 ? undefined : hosts, others };
 }
 
 /** Named, else `config` here, else the folder that is shipped: an MCP client starts us wherever it likes. */

@@ -46,7 +46,8 @@ function program(): Command {
   opsagent
     .command('mcp')
     .description('serve the whitelisted commands to any MCP client over stdin and stdout')
-    .action(async () => (await import('./cli/mcp.ts')).mcp());
+    .option('--http', 'over Streamable HTTP instead, see OPSAGENT_MCP_*')
+    .action(async (options) => (await import('./cli/mcp.ts')).mcp(options));
 
   opsagent
     .command('ask')
@@ -116,6 +117,30 @@ function program(): Command {
     .option('--fingerprint <SHA256:…>', 'agree only to this key, without asking')
     .action(async (name: string, options) => {
       process.exitCode = await (await import('./cli/hosts.ts')).trust(name, options);
+    });
+
+  const policy = opsagent.command('policy').description('check policy.yaml, or ask it what it would say');
+  policy
+    .command('lint')
+    .argument('[file]', 'another file than the configured one')
+    .description('print every problem with its line (exit code 2) and what to look at again')
+    .addOption(json())
+    .action(async (file: string | undefined, options) => {
+      process.exitCode = await (await import('./cli/policy.ts')).lint(file, options);
+    });
+  policy
+    .command('explain')
+    .argument('<words...>', 'run <command> [key=value...]')
+    .description(
+      'say whether somebody may run a command: allowed 0, asks people 4, refused 3; nothing is run',
+    )
+    .requiredOption('--as <account>', 'who asks, such as slack:U0123ABCD or console:owner')
+    .option('--group <id...>', 'platform groups they are in, such as slack:S0123ABCD')
+    .option('--channel <id>', 'where they ask')
+    .option('--host <name>', 'on which host; needed when there are several')
+    .addOption(json())
+    .action(async (words: string[], options) => {
+      process.exitCode = await (await import('./cli/policy.ts')).explain(words, options);
     });
 
   opsagent

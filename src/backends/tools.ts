@@ -12,7 +12,7 @@ import {
 } from '@modelcontextprotocol/client';
 import type { Problem } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { callIdKey, collectKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
+import { budgetKey, callIdKey, collectKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
 import type { Clock, Logger, ToolOutcome, ToolRequest, Tools } from '../core/ports.ts';
 import { version } from '../core/version.ts';
 import { createConnection } from './tools-connection.ts';
@@ -124,6 +124,7 @@ function metaOf(request: ToolRequest, collect: boolean): Record<string, unknown>
     [callIdKey]: request.callId,
     [requestsKey]: request.requests,
     ...(request.grant ? { [votesKey]: request.grant.votes } : {}),
+    ...(request.budget === undefined ? {} : { [budgetKey]: request.budget }),
     ...(collect ? { [collectKey]: true } : {}),
   };
 }

@@ -30,21 +30,69 @@ export function consoleFrom(settings: Settings): Console {
       `${host} can be reached from other machines and there is no token`,
       'set OPSAGENT_CONSOLE_TOKEN, or listen on 127.0.0.1',
     );
-  const origins = (settings.get('OPSAGENT_CONSOLE_ORIGIN') ?? '').split(/[\s,]+/).filter((o) => o !== '');
-  for (const origin of origins)
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin))
-      wrong(
-        settings,
-        'OPSAGENT_CONSOLE_ORIGIN',
-        `"${origin.slice(0, 100)}" is not an origin`,
-        'write it as https://ops.example.net, without a path',
-      );
+  const origins = originsFrom(settings, 'OPSAGENT_CONSOLE_ORIGIN');
   return {
     host,
     port: integer(settings, 'UI_PORT', 0, 65_535) ?? 7860,
     ...(token === undefined ? {} : { token }),
     origins,
   };
+}
+
+interface Mcp {
+  readonly host: string;
+  readonly port: number;
+  readonly origins: readonly string[];
+  readonly clients: readonly { readonly name: string; readonly token: string }[];
+}
+
+/** Where `mcp --http` listens and whom it lets in; with no tokens it is not started. */
+export function mcpFrom(settings: Settings): Mcp {
+  const host = settings.get('OPSAGENT_MCP_HOST') ?? '127.0.0.1';
+  if (!/^[A-Za-z0-9.:_-]+$/.test(host))
+    wrong(settings, 'OPSAGENT_MCP_HOST', 'is not an address', 'write an IP address or a host name');
+  return {
+    host,
+    port: integer(settings, 'OPSAGENT_MCP_PORT', 0, 65_535) ?? 7861,
+    origins: originsFrom(settings, 'OPSAGENT_MCP_ORIGIN'),
+    clients: clientsFrom(settings),
+  };
+}
+
+function clientsFrom(settings: Settings): Mcp['clients'] {
+  const pairs = (settings.get('OPSAGENT_MCP_TOKENS') ?? '').split(/[\s,]+/).filter((p) => p !== '');
+  const clients = pairs.map((pair) => {
+    const [, name = '', token = ''] = /^([^=]*)=(.*)$/.exec(pair) ?? [];
+    return { name, token };
+  });
+  const bad = (what: string, remedy: string) => wrong(settings, 'OPSAGENT_MCP_TOKENS', what, remedy);
+  clients.forEach(({ name, token }, i) => {
+    if (!/^[a-z0-9][a-z0-9_-]{0,31}$/.test(name))
+      bad(`pair ${i + 1} has no name`, 'write it as name=token, the name in lower-case letters and digits');
+    else if (!/^[A-Za-z0-9._~+/=-]{24,256}$/.test(token))
+      bad(
+        `the token of ${name} is too short or holds other characters`,
+        'use at least 24 letters and digits, such as "openssl rand -hex 24" prints',
+      );
+  });
+  if (new Set(clients.map((c) => c.name)).size < clients.length)
+    bad('has a name twice', 'give each client a name of its own');
+  if (new Set(clients.map((c) => c.token)).size < clients.length)
+    bad('has a token twice', 'give each client a token of its own');
+  return clients;
+}
+
+function originsFrom(settings: Settings, name: string): readonly string[] {
+  const origins = (settings.get(name) ?? '').split(/[\s,]+/).filter((o) => o !== '');
+  for (const origin of origins)
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin))
+      wrong(
+        settings,
+        name,
+        `"${origin.slice(0, 100)}" is not an origin`,
+        'write it as https://ops.example.net, without a path',
+      );
+  return origins;
 }
 
 interface ModelSettings {

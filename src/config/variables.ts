@@ -158,6 +158,34 @@ export const VARIABLES: readonly Variable[] = [
   },
 
   {
+    name: 'OPSAGENT_MCP_PORT',
+    roles: ['whitelist'],
+    default: '7861',
+    description: 'Port of "opsagent mcp --http".',
+  },
+  {
+    name: 'OPSAGENT_MCP_HOST',
+    roles: ['whitelist'],
+    default: '127.0.0.1',
+    description: 'Address that "opsagent mcp --http" listens on.',
+  },
+  {
+    name: 'OPSAGENT_MCP_TOKENS',
+    roles: ['whitelist'],
+    default: '',
+    secret: true,
+    description:
+      'Who may use "opsagent mcp --http": name=token pairs separated by commas; each is mcp:NAME in policy.yaml.',
+  },
+  {
+    name: 'OPSAGENT_MCP_ORIGIN',
+    roles: ['whitelist'],
+    default: '',
+    description:
+      'Further origins "opsagent mcp --http" is reached under, separated by commas (https://ops.example.net).',
+  },
+
+  {
     name: 'REDIS_URL',
     roles: ['bot', 'worker'],
     default: '',

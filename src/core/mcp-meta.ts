@@ -11,6 +11,8 @@ export const requestsKey = 'opsagent/requests';
 export const votesKey = 'opsagent/votes';
 /** true: stop the call with this id if it runs, and say how it ended; nothing is started. */
 export const collectKey = 'opsagent/collect';
+/** number: so many characters the text of the result may have. */
+export const budgetKey = 'opsagent/budget';
 /** ApprovalRequest on an `input_required` result: what the card shows. */
 export const approvalKey = 'opsagent/approval';
 /** On a result that is not an ordinary one: `refused` or `lost`. */

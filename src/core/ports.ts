@@ -187,6 +187,8 @@ export interface ToolRequest {
   /** Everyone whose words led to this call. */
   readonly requests: readonly SignedRequest[];
   readonly grant?: Grant;
+  /** So many characters the result may have; the server's own limit holds besides. */
+  readonly budget?: number;
 }
 
 export type ToolOutcome =
@@ -207,7 +209,13 @@ export interface Tools {
 
 /** Runs one rendered command on one host, to its end or to the signal's. Never throws for what the host does. */
 export interface CommandRunner {
-  run(command: RenderedCommand, host: Host, signal: AbortSignal): Promise<CommandResult>;
+  /** `onOutput` hears, while it runs, how many more bytes have come. */
+  run(
+    command: RenderedCommand,
+    host: Host,
+    signal: AbortSignal,
+    onOutput?: (bytes: number) => void,
+  ): Promise<CommandResult>;
   close(): Promise<void>;
 }
 

@@ -8,6 +8,8 @@ export interface CallControl {
   readonly signal: AbortSignal;
   /** From now on only an explicit stop ends it, no lost connection. */
   changeBegins(): void;
+  /** So many more bytes of output have come; whoever is attached hears the sum. */
+  output(bytes: number): void;
 }
 
 /** What a caller's signal says: the person stopped it, or only the connection is gone. */
@@ -16,6 +18,7 @@ export type Gone = 'stopped' | 'disconnected';
 interface CallerSignal {
   readonly signal: AbortSignal;
   readonly why: (signal: AbortSignal) => Gone;
+  readonly onOutput?: (bytesSoFar: number) => void;
 }
 
 export interface Calls<Reply> {
@@ -39,6 +42,8 @@ interface Entry<Reply> {
   readonly fingerprint: string;
   readonly controller: AbortController;
   readonly reply: Promise<Reply>;
+  readonly listeners: Set<(bytesSoFar: number) => void>;
+  bytes: number;
   attached: number;
   change: boolean;
   ended: boolean;
@@ -57,6 +62,10 @@ export function createCalls<Reply>(): Calls<Reply> {
       changeBegins: () => {
         entry.change = true;
       },
+      output: (bytes) => {
+        entry.bytes += bytes;
+        for (const listener of entry.listeners) listener(entry.bytes);
+      },
     };
     const reply = Promise.resolve()
       .then(() => begin(control))
@@ -64,7 +73,16 @@ export function createCalls<Reply>(): Calls<Reply> {
         entry.ended = true;
         forget();
       });
-    const entry: Entry<Reply> = { fingerprint, controller, reply, attached: 0, change: false, ended: false };
+    const entry: Entry<Reply> = {
+      fingerprint,
+      controller,
+      reply,
+      listeners: new Set(),
+      bytes: 0,
+      attached: 0,
+      change: false,
+      ended: false,
+    };
     reply.catch(() => {});
     entries.delete(id);
     entries.set(id, entry);
@@ -78,8 +96,10 @@ export function createCalls<Reply>(): Calls<Reply> {
 
   const attach = (entry: Entry<Reply>, caller: CallerSignal) => {
     entry.attached += 1;
+    if (caller.onOutput) entry.listeners.add(caller.onOutput);
     const gone = () => {
       entry.attached -= 1;
+      if (caller.onOutput) entry.listeners.delete(caller.onOutput);
       const stopped = caller.why(caller.signal) === 'stopped';
       if (stopped || (entry.attached === 0 && !entry.change)) entry.controller.abort();
     };

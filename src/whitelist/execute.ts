@@ -5,16 +5,17 @@
 import type { ApprovalRequest } from '../core/approval.ts';
 import type { CommandResult, CommandSpec, Host, RanCommand, RenderedCommand } from '../core/command.ts';
 import { endText } from '../core/command.ts';
-import { problemOf } from '../core/errors.ts';
-import { digestOf, type JsonObject, sha256 } from '../core/json.ts';
+import { digestOf } from '../core/json.ts';
 import type { Policy } from '../core/policy.ts';
 import type { AuditLog, Clock, CommandRunner, Logger } from '../core/ports.ts';
 import type { CallControl } from './calls.ts';
+import { fingerprintOfOutput, said, startData } from './execute-audit.ts';
 import { type Cleared, judge } from './gate.ts';
-import { accountsOf, type Caller, type SignedCaller, unsignedAccount, type Verify } from './identity.ts';
-import { type Cleaners, cleanOutput, foldOutput } from './output.ts';
+import type { Caller, SignedCaller, Verify } from './identity.ts';
+import { type Cleaners, cleanEnd, cleanLine, cleanOutput, foldOutput, withheld } from './output.ts';
+import type { OutputStore } from './output-store.ts';
 import type { Limits } from './quota.ts';
-import { hostKeyText, render } from './render.ts';
+import { render } from './render.ts';
 import type { Sealer } from './seal.ts';
 import type { SpentStore } from './spent.ts';
 
@@ -29,7 +30,7 @@ export interface CommandAsk {
   readonly mayAsk: boolean;
 }
 
-/** How a command that may have been started ended; `text` is its clean output, folded for the model. */
+/** How a command that may have been started ended; `text` is its clean output. */
 export type Ended =
   | { readonly kind: 'ran'; readonly ran: RanCommand; readonly text: string }
   | { readonly kind: 'lost'; readonly reason: string };
@@ -52,6 +53,7 @@ export interface ExecuteDeps {
   readonly runner: CommandRunner;
   readonly audit: AuditLog;
   readonly cleaners: Cleaners;
+  readonly outputs: OutputStore;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,7 +61,10 @@ export interface ExecuteDeps {
 export type Execute = (ask: CommandAsk, caller: Caller, control: CallControl) => Promise<CommandReply>;
 
 const displayChars = 2500;
-const modelChars = 10_000;
+/** What is kept of a change's output with its result; the rest has its own place, for a day. */
+const resultChars = 12_000;
+/** A shorter output is always shown whole. */
+const keptFrom = 500;
 
 const neverRan = 'The audit log cannot be written, so nothing was run.';
 
@@ -168,7 +173,7 @@ async function askPeople(
 }
 
 async function runRead(deps: ExecuteDeps, context: Context): Promise<CommandReply> {
-  if (!(await said(deps, context, 'command.started', startData(context))))
+  if (!(await said(deps, context, 'command.started', startData(context.ask, context.command))))
     return { kind: 'refused', reason: neverRan };
   return run(deps, context);
 }
@@ -192,7 +197,7 @@ async function runChange(deps: ExecuteDeps, context: Context, cleared: Cleared):
     return elsewhere ?? { kind: 'refused', reason: 'This approval has already been used.' };
   }
   const data = {
-    ...startData(context),
+    ...startData(ask, context.command),
     rule: cleared.rule,
     approvers: cleared.approvers,
     approved: cleared.digest,
@@ -213,7 +218,7 @@ async function run(deps: ExecuteDeps, context: Context): Promise<Ended> {
   const begun = deps.clock.now();
   let result: CommandResult;
   try {
-    result = await deps.runner.run(command, ask.host, control.signal);
+    result = await deps.runner.run(command, ask.host, control.signal, control.output);
   } catch (error) {
     // The port does not throw; if it does, nobody knows how far it came.
     deps.logger.error({ err: error, command: command.command, host: command.host }, 'the runner failed');
@@ -228,72 +233,53 @@ async function run(deps: ExecuteDeps, context: Context): Promise<Ended> {
     ...(result.hostKey ? { hostKey: result.hostKey } : {}),
   });
 
-  const clean = cleanOutput(result, deps.cleaners);
-  const display = foldOutput(clean, displayChars);
-  const { line } = command;
+  const clean = await cleanOutput(result, deps.cleaners);
+  const outputId = await keepOutput(deps, context, clean);
+  const display = foldOutput(clean, displayChars, outputId);
+  const line = cleanLine(command.line, deps.cleaners);
   const ran: RanCommand = {
     command: command.command,
     host: command.host,
     line,
-    end: result.end,
+    end: cleanEnd(result.end, deps.cleaners),
     ms: result.ms,
     output: display.text,
     truncated: result.truncated || display.folded,
+    ...(outputId === undefined ? {} : { outputId }),
+    ...(display.gap ? { gap: display.gap } : {}),
   };
   if (result.end.kind === 'lost' && ask.spec.risk !== 'read')
-    return { kind: 'lost', reason: `${line} on ${command.host} was started, then ${result.end.problem}.` };
-  return { kind: 'ran', ran, text: foldOutput(clean, modelChars).text };
+    return {
+      kind: 'lost',
+      reason: `${line} on ${command.host} was started, then ${cleanLine(result.end.problem, deps.cleaners)}.`,
+    };
+  return { kind: 'ran', ran, text: clean };
 }
 
-/** The audit holds no output, only what proves later which one it was. */
-function fingerprintOfOutput({ stdout, stderr }: CommandResult): JsonObject {
-  const bytes = Buffer.from(stdout + stderr, 'utf8');
-  return { bytes: bytes.length, sha256: sha256(bytes) };
+/** The id under which the whole can be read again; none for what is short, and where it cannot be kept. */
+async function keepOutput(
+  { outputs, logger }: ExecuteDeps,
+  { caller, command }: Context,
+  text: string,
+): Promise<string | undefined> {
+  if (text.length <= keptFrom || text === withheld) return undefined;
+  try {
+    return await outputs.keep({ owner: caller.owner, host: command.host, command: command.command, text });
+  } catch (error) {
+    logger.error({ err: error, command: command.command }, 'an output could not be kept');
+    return undefined;
+  }
 }
 
 async function keep(deps: ExecuteDeps, caller: SignedCaller, ask: CommandAsk, reply: Ended): Promise<void> {
   const { callId } = caller;
-  const kept = { callId, fingerprint: fingerprintOf(ask), at: deps.clock.now(), reply };
+  const folded =
+    reply.kind === 'ran'
+      ? { ...reply, text: foldOutput(reply.text, resultChars, reply.ran.outputId).text }
+      : reply;
+  const kept = { callId, fingerprint: fingerprintOf(ask), at: deps.clock.now(), reply: folded };
   // It has run: whoever waits gets the result even where it cannot be kept.
   await deps.spent.keep(kept).catch((error: unknown) => {
     deps.logger.error({ err: error, callId }, 'a result could not be kept');
   });
-}
-
-function startData({ ask, command }: Context): JsonObject {
-  const { host } = ask;
-  return {
-    line: command.line,
-    args: command.args,
-    address: host.address,
-    port: host.port,
-    login: host.user,
-    hostKey: hostKeyText(host.hostKey),
-    digest: command.digest,
-  };
-}
-
-type Kind = 'call.refused' | 'approval.asked' | 'approval.refused' | 'command.started' | 'command.ended';
-
-/** Writes one audit line; false when it could not be written, which is logged here. */
-async function said(
-  deps: ExecuteDeps,
-  { ask, caller }: Pick<Context, 'ask' | 'caller'>,
-  kind: Kind,
-  data: JsonObject,
-): Promise<boolean> {
-  const signed = caller.kind === 'signed';
-  const askers = signed ? accountsOf(caller.requests) : [unsignedAccount];
-  try {
-    await deps.audit.record({
-      kind,
-      ...(signed ? { runId: caller.runId, callId: caller.callId } : {}),
-      ...(askers[0] ? { who: askers[0] } : {}),
-      data: { command: ask.spec.name, host: ask.host.name, risk: ask.spec.risk, askers, ...data },
-    });
-    return true;
-  } catch (error) {
-    deps.logger.error({ problem: problemOf(error), kind }, 'the audit log cannot be written');
-    return false;
-  }
 }

@@ -7,12 +7,17 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Conversation, sameConversation, userKey } from '../core/conversation.ts';
 import { type CallId, isCallId, type RunId, runIdOf } from '../core/ids.ts';
-import { callIdKey, collectKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
+import { budgetKey, callIdKey, collectKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
 import { type Asker, askerOf } from '../core/policy.ts';
 import { type SignedRequest, type SignedVote, verifier } from '../core/signed.ts';
 
-/** The account of every caller that brings no signed request. */
-export const unsignedAccount = 'mcp';
+/** Who a caller is that brings no signed request. */
+export interface Client {
+  /** `mcp`, or over HTTP `mcp:NAME` of its token. */
+  readonly account: string;
+  /** Whose outputs it may read: one connection's, or one token's. */
+  readonly owner: string;
+}
 
 /** A signed request opens calls of its run for this long. */
 const requestMaxAgeMs = 7 * 24 * 3600_000;
@@ -29,11 +34,15 @@ export interface SignedCaller {
   readonly votes: readonly SignedVote[];
   /** Asks only how the call ended. */
   readonly collect: boolean;
+  readonly owner: string;
+  readonly budget?: number;
 }
 
 interface UnsignedCaller {
   readonly kind: 'unsigned';
   readonly askers: readonly Asker[];
+  readonly owner: string;
+  readonly budget?: number;
 }
 
 export type Caller = SignedCaller | UnsignedCaller;
@@ -96,20 +105,25 @@ const Meta = z.object({
   [requestsKey]: z.array(RequestForm).max(50).optional(),
   [votesKey]: z.array(VoteForm).max(50).optional(),
   [collectKey]: z.boolean().optional(),
+  [budgetKey]: z.number().min(0).optional(),
 });
 
 /** Reads and checks the `_meta` of one call. */
-export function identify(meta: unknown, verify: Verify, now: number): Identified {
+export function identify(meta: unknown, verify: Verify, now: number, client: Client): Identified {
   const parsed = Meta.safeParse(meta ?? {});
   if (!parsed.success) return invalid('The signed request that came with this call is malformed.');
   const callId = parsed.data[callIdKey];
   const requests = (parsed.data[requestsKey] ?? []) as unknown as SignedRequest[];
   const votes = (parsed.data[votesKey] ?? []) as unknown as SignedVote[];
 
+  const budget = parsed.data[budgetKey];
+  const limits = budget === undefined ? {} : { budget };
+
   const [first] = requests;
   if (!first) {
     if (votes.length > 0) return invalid('Votes came without the request they belong to.');
-    return { kind: 'unsigned', askers: [{ account: unsignedAccount, groups: [] }] };
+    const { account, owner } = client;
+    return { kind: 'unsigned', askers: [{ account, groups: [] }], owner, ...limits };
   }
   if (callId === undefined || !isCallId(callId)) return invalid('A signed call needs a well-formed call id.');
   if (!verify) return invalid('No decision key is known here, so nobody who asks can be told from anybody.');
@@ -133,6 +147,8 @@ export function identify(meta: unknown, verify: Verify, now: number): Identified
     conversation,
     votes,
     collect: parsed.data[collectKey] === true,
+    owner: `conversation ${JSON.stringify([conversation.platform, conversation.channel, conversation.thread])}`,
+    ...limits,
   };
 }
 

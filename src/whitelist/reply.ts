@@ -6,6 +6,7 @@ import type { ApprovalRequest } from '../core/approval.ts';
 import { endText } from '../core/command.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { CommandAsk, CommandReply } from './execute.ts';
+import type { Caller } from './identity.ts';
 import { fenceOutput, foldOutput } from './output.ts';
 
 export interface ToolReply {
@@ -23,12 +24,20 @@ export interface Answered {
   readonly reply: CommandReply;
 }
 
+const mostChars = 12_000;
+const fewestChars = 800;
+
+/** How many characters of output this call may give: what is left of the run's budget, or our own limit. */
+export function roomFor({ budget }: Caller): number {
+  return Math.floor(Math.max(fewestChars, Math.min(mostChars, budget ?? mostChars)));
+}
+
 /** Of one command, with every way it can end. */
-export function replyToOne({ ask, reply }: Answered): ToolReply {
+export function replyToOne({ ask, reply }: Answered, caller: Caller): ToolReply {
   const { spec, host } = ask;
   switch (reply.kind) {
     case 'ran':
-      return replyToMany([{ ask, reply }]);
+      return replyToMany([{ ask, reply }], caller);
     case 'ask':
       return {
         text: `${reply.request.subject.line} on ${host.name} needs an approval. Nothing has run.`,
@@ -56,8 +65,12 @@ export function replyToOne({ ask, reply }: Answered): ToolReply {
 }
 
 /** Of several commands: what ran, and which did not and why. An error only when none ran to its end. */
-export function replyToMany(answers: readonly Answered[], missing: readonly string[] = []): ToolReply {
-  const share = Math.max(1500, Math.floor(12_000 / Math.max(1, answers.length)));
+export function replyToMany(
+  answers: readonly Answered[],
+  caller: Caller,
+  missing: readonly string[] = [],
+): ToolReply {
+  const share = Math.max(fewestChars / 2, Math.floor(roomFor(caller) / Math.max(1, answers.length)));
   const parts: string[] = [];
   const ran: JsonObject[] = [];
   const notRun: JsonObject[] = missing.map((command) => ({ command, reason: 'not in the catalogue' }));
@@ -65,13 +78,14 @@ export function replyToMany(answers: readonly Answered[], missing: readonly stri
 
   for (const { ask, reply } of answers) {
     if (reply.kind !== 'ran') {
-      notRun.push({ command: ask.spec.name, reason: replyToOne({ ask, reply }).text });
+      notRun.push({ command: ask.spec.name, reason: replyToOne({ ask, reply }, caller).text });
       continue;
     }
-    const { host, line, end, ms } = reply.ran;
-    ran.push({ ...reply.ran, end: { ...end } });
+    const { host, line, end, ms, outputId, gap } = reply.ran;
+    ran.push({ ...reply.ran, end: { ...end }, ...(gap ? { gap: { ...gap } } : {}) } as JsonObject);
     if (end.kind === 'exited') ended += 1;
-    const output = fenceOutput(foldOutput(reply.text, share).text, { host, command: ask.spec.name });
+    const label = { host, command: ask.spec.name, ...(outputId === undefined ? {} : { outputId }) };
+    const output = fenceOutput(foldOutput(reply.text, share, outputId).text, label);
     parts.push(`${line} on ${host}: ${endText(end)}, ${ms} ms\n${output}`);
   }
   for (const { command, reason } of notRun) parts.push(`${command} was not run: ${reason}`);

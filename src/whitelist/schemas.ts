@@ -2,6 +2,8 @@
  * The shapes of what tools take and give. Arguments are strict: a field that is not declared is an error, not ignored.
  */
 import { z } from 'zod';
+import type { CommandSpec } from '../core/command.ts';
+import { visible } from '../core/visible.ts';
 
 const text = z.string();
 const Ran = z.object({
@@ -12,6 +14,8 @@ const Ran = z.object({
   ms: z.number(),
   output: text,
   truncated: z.boolean(),
+  outputId: text.optional().describe('For read_output: all of it, for a day'),
+  gap: z.object({ lines: z.number(), characters: z.number() }).optional(),
 });
 
 const Risk = z.enum(['read', 'change', 'critical']);
@@ -52,10 +56,99 @@ export const ListOutput = z.object({
   ),
 });
 
-/** Values as the caller writes them; the parameter's type decides later. */
-export const Parameters = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-  .describe('Values of the parameters of this command, by name');
+export const HostsOutput = z.object({
+  hosts: z.array(
+    z.object({
+      name: text,
+      tags: z.array(text),
+      tier: text,
+      default: z.boolean(),
+      may: z.array(Risk).describe('The kinds of commands you may run or ask for there'),
+    }),
+  ),
+});
+
+export const ExplainOutput = z.object({
+  command: text,
+  description: text,
+  category: text,
+  runs: text.describe('The text that the host runs; {name} stands for a parameter'),
+  risk: Risk,
+  why: text,
+  parameters: z.array(
+    z.object({
+      name: text,
+      description: text,
+      takes: text,
+      optional: z.boolean(),
+      default: text.optional(),
+      choices: z.array(text).optional(),
+    }),
+  ),
+  hosts: z.array(
+    z.object({
+      name: text,
+      verdict: z.enum(['allowed', 'approval', 'refused']),
+      reason: text.optional(),
+      rule: text.optional(),
+      approvers: z.array(text).optional(),
+      people: z.number().optional().describe('How many of them must approve'),
+    }),
+  ),
+  timeout_seconds: z.number(),
+  max_output_bytes: z.number(),
+  examples: z.array(text),
+});
+
+export const PageOutput = z.object({
+  output_id: text,
+  host: text.optional(),
+  command: text.optional(),
+  total_lines: z.number().optional(),
+  page: text.optional().describe('The lines, each after its number, fenced as what a host printed'),
+  next_line: z.number().optional().describe('Where to go on; missing at the end'),
+});
+
+const Value = z.union([
+  z.string(),
+  z.number(),
+  z.boolean(),
+  z.array(z.union([z.string(), z.number()])).max(100),
+]);
+
+/**
+ * The parameters that commands of this catalogue have, by name; the command's own types decide later. Values of a
+ * choice are listed where every command that has the parameter makes it one.
+ */
+export function parametersOf(catalogue: readonly CommandSpec[]) {
+  const names = [...new Set(catalogue.flatMap((c) => c.params.map((p) => p.name)))];
+  const shape = names.map((name) => {
+    const having = catalogue.filter((c) => c.params.some((p) => p.name === name));
+    const params = having.flatMap((c) => c.params.filter((p) => p.name === name));
+    const choices = params.flatMap((p) => (p.type.kind === 'choice' && !p.several ? p.type.values : []));
+    const described = `${params[0]?.description ?? ''} (${having.map((c) => c.name).join(', ')})`;
+    const onlyChoices = params.every((p) => p.type.kind === 'choice' && !p.several);
+    const schema = onlyChoices ? oneOf([...new Set(choices)], described) : Value.describe(described);
+    return [name, schema.optional()] as const;
+  });
+  const error = (issue: { readonly code?: string | undefined; readonly keys?: unknown }) =>
+    issue.code === 'unrecognized_keys'
+      ? `${unknownNames(issue.keys)} is no parameter of any command here.`
+      : undefined;
+  return z
+    .strictObject(Object.fromEntries(shape), { error })
+    .describe('Values of the parameters of this command, by name');
+}
+
+function unknownNames(keys: unknown): string {
+  const names = Array.isArray(keys) ? keys.filter((k) => typeof k === 'string') : [];
+  return names.map((name) => JSON.stringify(visible(name).slice(0, 60))).join(', ');
+}
+
+/** A value as text; several values travel with a newline between them. */
+export function textOf(value: unknown): string {
+  return Array.isArray(value) ? value.map(String).join('\n') : String(value);
+}
 
 /** An enumeration of real names. Throws for none: a server without commands or hosts is not started. */
 export function oneOf(names: readonly string[], description: string) {

@@ -15,13 +15,15 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { ApprovalRequest } from '../core/approval.ts';
-import { digestOf, type Json } from '../core/json.ts';
+import { digestOf, type Json, type JsonObject } from '../core/json.ts';
 import { approvalKey, outcomeKey } from '../core/mcp-meta.ts';
 import type { AuditLog, Clock, Logger } from '../core/ports.ts';
 import type { Calls, Gone } from './calls.ts';
-import { identify, type SignedCaller, type Verify } from './identity.ts';
+import { type Client, identify, type SignedCaller, type Verify } from './identity.ts';
+import { fenceOutput } from './output.ts';
+import { progressOf } from './progress.ts';
 import { refusedReply, type ToolReply } from './reply.ts';
-import type { Tool } from './tools.ts';
+import type { Tool } from './tools-shape.ts';
 
 export interface ServerDeps {
   readonly tools: readonly Tool[];
@@ -31,6 +33,8 @@ export interface ServerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
+  /** How often a client hears of a long command, in ms; default one second. */
+  readonly progressEveryMs?: number;
 }
 
 const instructions =
@@ -39,7 +43,10 @@ const instructions =
 
 /** One MCP server for each connection, all over the same calls. */
 export function mcpServerFactory(deps: ServerDeps): McpServerFactory {
-  return ({ era }) => {
+  return ({ era, authInfo }) => {
+    const client: Client = authInfo
+      ? { account: authInfo.clientId, owner: `token ${authInfo.clientId}` }
+      : { account: 'mcp', owner: `connection ${randomUUID()}` };
     const server = new McpServer({ name: 'opsagent', version: deps.version }, { instructions });
     for (const tool of deps.tools) {
       const { name, title, description, input, output, readOnly } = tool;
@@ -54,7 +61,7 @@ export function mcpServerFactory(deps: ServerDeps): McpServerFactory {
         name,
         { title, description, inputSchema: input, outputSchema: output, annotations },
         async (args, ctx) => {
-          const reply = await answer(deps, tool, args, ctx).catch((error: unknown) => {
+          const reply = await answer(deps, tool, args, ctx, client).catch((error: unknown) => {
             // A handler's error would go to the model word for word.
             deps.logger.error({ err: error, tool: name }, 'a tool call failed');
             return refusedReply('Something went wrong inside opsagent; its log has the details.');
@@ -67,8 +74,14 @@ export function mcpServerFactory(deps: ServerDeps): McpServerFactory {
   };
 }
 
-async function answer(deps: ServerDeps, tool: Tool, args: unknown, ctx: ServerContext): Promise<ToolReply> {
-  const caller = identify(ctx.mcpReq._meta, deps.verify(), deps.clock.now());
+async function answer(
+  deps: ServerDeps,
+  tool: Tool,
+  args: unknown,
+  ctx: ServerContext,
+  client: Client,
+): Promise<ToolReply> {
+  const caller = identify(ctx.mcpReq._meta, deps.verify(), deps.clock.now(), client);
   if (caller.kind === 'invalid') {
     await deps.audit
       .record({ kind: 'call.refused', data: { tool: tool.name, reason: caller.reason } })
@@ -80,10 +93,28 @@ async function answer(deps: ServerDeps, tool: Tool, args: unknown, ctx: ServerCo
   if (caller.kind === 'signed' && caller.collect) return collect(deps, caller, fingerprint);
 
   const sealed = ctx.mcpReq.requestState();
-  const joined = deps.calls.join(id, fingerprint, { signal: ctx.mcpReq.signal, why }, (control) =>
-    tool.run(args, { caller, control, ...(typeof sealed === 'string' ? { sealed } : {}) }),
-  );
-  return joined ?? refusedReply('Another call is under way under this id.');
+  const progress = progressOf(ctx, deps.progressEveryMs ?? 1000);
+  const { signal } = ctx.mcpReq;
+  try {
+    const joined = deps.calls.join(id, fingerprint, { signal, why, onOutput: progress.bytes }, (control) =>
+      tool.run(args, { caller, control, ...(typeof sealed === 'string' ? { sealed } : {}) }),
+    );
+    const reply = await (joined ?? refusedReply('Another call is under way under this id.'));
+    return caller.kind === 'signed' ? reply : fenced(reply);
+  } finally {
+    progress.end();
+  }
+}
+
+/** Clients that are not ours may show the data to their model instead of the text: there too a host's words are fenced. */
+function fenced(reply: ToolReply): ToolReply {
+  const ran = reply.structured?.ran;
+  if (!Array.isArray(ran)) return reply;
+  const each = ran.map((one) => {
+    const { command, host, output } = one as { command: string; host: string; output: string };
+    return { ...(one as JsonObject), output: fenceOutput(output, { command, host }) };
+  });
+  return { ...reply, structured: { ...reply.structured, ran: each } };
 }
 
 /** For a caller that stopped its call: the protocol itself has no answer to a cancelled request. */

@@ -3,7 +3,7 @@
  * `spent/<callId>` is created exclusively and never removed once anything may have run.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -28,6 +28,8 @@ export interface SpentStore<Reply> {
   state(callId: CallId): Promise<SpentState>;
   keep(kept: Kept<Reply>): Promise<void>;
   kept(callId: CallId): Promise<Kept<Reply> | undefined>;
+  /** Removes records and results from before `at`, ms; never one whose process lives, nor one that says no time. */
+  prune(before: number): Promise<void>;
 }
 
 /** Opens the store in the data directory, making its folders (0700). */
@@ -87,6 +89,18 @@ export async function openSpentStore<Reply>(dataDir: string): Promise<SpentStore
         return undefined;
       }
     },
+
+    async prune(before) {
+      for (const dir of [resultsDir, spentDir]) {
+        for (const name of await readdir(dir)) {
+          const text = await readFile(join(dir, name), 'utf8').catch(() => '');
+          const owner = ownerIn(text);
+          const at = timeIn(text);
+          if (at === undefined || at >= before || (owner && isAlive(owner))) continue;
+          await unlink(join(dir, name)).catch(unless('ENOENT'));
+        }
+      }
+    },
   };
 }
 
@@ -94,6 +108,15 @@ export async function openSpentStore<Reply>(dataDir: string): Promise<SpentStore
 function ownerIn(text: string): Owner | undefined {
   try {
     return (JSON.parse(text) as { owner?: Owner }).owner;
+  } catch {
+    return undefined;
+  }
+}
+
+function timeIn(text: string): number | undefined {
+  try {
+    const { at } = JSON.parse(text) as { at?: unknown };
+    return typeof at === 'number' ? at : undefined;
   } catch {
     return undefined;
   }

@@ -12,7 +12,9 @@ import { version as ownVersion } from '../core/version.ts';
 import { visible } from '../core/visible.ts';
 import { createCalls } from './calls.ts';
 import { createExecute, type Ended } from './execute.ts';
+import { type HttpOptions, type HttpServer, serveHttp } from './http.ts';
 import { decisionKeyOf } from './identity.ts';
+import { openOutputStore } from './output-store.ts';
 import { createLimits } from './quota.ts';
 import type { ToolReply } from './reply.ts';
 import { createSealer, openSealKey } from './seal.ts';
@@ -27,20 +29,29 @@ export interface WhitelistServerOptions {
   readonly hosts: readonly Host[];
   readonly defaultHost?: string;
   readonly runner: CommandRunner;
-  /** Holds keys/, spent/ and results/. */
+  /** Holds keys/, spent/, results/ and outputs/. */
   readonly dataDir: string;
   readonly audit: AuditLog;
   readonly redact: (text: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version?: string;
+  readonly progressEveryMs?: number;
 }
+
+/** Longer than any signed request is good for, so that no call can come back to a record that is gone. */
+const keepMs = 30 * 24 * 3600_000;
+const tidyEveryMs = 3600_000;
+
+export type HttpAddress = Omit<HttpOptions, 'factory' | 'logger'>;
 
 export interface WhitelistServer {
   /** For an HTTP handler or a test: makes one MCP server for each connection. */
   readonly factory: McpServerFactory;
   /** Serves one client over stdin and stdout. `finished` resolves when it went away and no change runs any more. */
   serve(wire?: Transport): { readonly finished: Promise<void>; close(): Promise<void> };
+  /** Serves any number of clients over Streamable HTTP at /mcp. Rejects when the address cannot be listened on. */
+  serveHttp(at: HttpAddress): Promise<HttpServer>;
   /** Resolves when no call is under way. */
   idle(): Promise<void>;
 }
@@ -57,13 +68,20 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
   const policyNow = typeof policy === 'function' ? policy : () => policy;
   const verify = decisionKeyOf(dataDir);
   const calls = createCalls<ToolReply>();
+  const spent = await openSpentStore<Ended>(dataDir);
+  const outputs = await openOutputStore({ dataDir, clock });
+  const tidy = () => Promise.all([outputs.prune(), spent.prune(clock.now() - keepMs)]);
+  const tidied = (error: unknown) => logger.warn({ err: error }, 'old outputs and results stay');
+  await tidy().catch(tidied);
+  setInterval(() => void tidy().catch(tidied), tidyEveryMs).unref();
   const execute = createExecute({
     policy: policyNow,
     catalogue,
     limits: createLimits({ dataDir, clock, logger }),
     verify,
     sealer: createSealer(openSealKey(dataDir)),
-    spent: await openSpentStore<Ended>(dataDir),
+    spent,
+    outputs,
     runner: options.runner,
     audit,
     cleaners: { redact: options.redact, visible },
@@ -75,14 +93,26 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
     hosts,
     policy: policyNow,
     execute,
+    outputs,
     version,
     ...(options.defaultHost ? { defaultHost: options.defaultHost } : {}),
   });
-  const factory = mcpServerFactory({ tools, calls, verify, audit, clock, logger, version });
+  const { progressEveryMs } = options;
+  const factory = mcpServerFactory({
+    tools,
+    calls,
+    verify,
+    audit,
+    clock,
+    logger,
+    version,
+    ...(progressEveryMs === undefined ? {} : { progressEveryMs }),
+  });
 
   return {
     factory,
     idle: () => calls.idle(),
+    serveHttp: (at) => serveHttp({ ...at, factory, logger }),
     serve(wire: Transport = new StdioServerTransport()) {
       const handle = serveStdio(factory, {
         transport: wire,

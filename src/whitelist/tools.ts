@@ -1,35 +1,18 @@
 /**
- * The nine tools: their names, arguments and which commands of the catalogue each runs.
+ * The tools that run commands: their names, arguments and which commands of the catalogue each runs.
  * The list is fixed for a catalogue; rights are checked at the call.
  */
 import { z } from 'zod';
 import type { CommandSpec, Host } from '../core/command.ts';
 import type { Policy } from '../core/policy.ts';
-import { decide, inScope } from '../core/policy-decision.ts';
 import { visible } from '../core/visible.ts';
-import type { CallControl } from './calls.ts';
 import type { Execute } from './execute.ts';
-import type { Caller } from './identity.ts';
-import { type Answered, replyToMany, replyToOne, type ToolReply } from './reply.ts';
-import { ListOutput, oneOf, Parameters, PingOutput, RanOutput, StatusOutput } from './schemas.ts';
-
-/** What one call brings. */
-interface ToolCallContext {
-  readonly caller: Caller;
-  readonly control: CallControl;
-  /** The sealed state, when people have answered. */
-  readonly sealed?: string;
-}
-
-export interface Tool {
-  readonly name: string;
-  readonly title: string;
-  readonly description: string;
-  readonly input: z.ZodObject;
-  readonly output: z.ZodObject;
-  readonly readOnly: boolean;
-  run(args: unknown, call: ToolCallContext): Promise<ToolReply>;
-}
+import type { OutputStore } from './output-store.ts';
+import { type Answered, replyToMany, replyToOne } from './reply.ts';
+import { oneOf, PingOutput, parametersOf, RanOutput, StatusOutput, textOf } from './schemas.ts';
+import { createCatalogueTools } from './tools-catalogue.ts';
+import { createReadOutput } from './tools-output.ts';
+import { signature, type Tool, type ToolCallContext, tool } from './tools-shape.ts';
 
 export interface ToolsOptions {
   readonly catalogue: readonly CommandSpec[];
@@ -37,6 +20,7 @@ export interface ToolsOptions {
   readonly defaultHost?: string;
   readonly policy: () => Policy | Promise<Policy>;
   readonly execute: Execute;
+  readonly outputs: OutputStore;
   readonly version: string;
 }
 
@@ -66,7 +50,7 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
         return { ask, reply: await options.execute(ask, call.caller, call.control) };
       }),
     );
-    return replyToMany(answers, missing);
+    return replyToMany(answers, call.caller, missing);
   };
   const one = async (
     name: string,
@@ -75,7 +59,7 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
     call: ToolCallContext,
   ) => {
     const spec = specOf(name);
-    if (!spec) return replyToMany([], [name]);
+    if (!spec) return replyToMany([], call.caller, [name]);
     const ask = {
       spec,
       params,
@@ -83,7 +67,7 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       mayAsk: true,
       ...(call.sealed !== undefined ? { sealed: call.sealed } : {}),
     };
-    return replyToOne({ ask, reply: await options.execute(ask, call.caller, call.control) });
+    return replyToOne({ ask, reply: await options.execute(ask, call.caller, call.control) }, call.caller);
   };
   /** For tools with one value of their own: it goes to the command's only parameter, whatever that is called. */
   const withValue = (name: string, on: Host, value: string, call: ToolCallContext) => {
@@ -136,22 +120,6 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       },
     }),
     tool({
-      name: 'list_commands',
-      title: 'List commands',
-      description: 'The commands you may run or ask for here, with their parameters, by category.',
-      input: z.strictObject({
-        category: oneOf([...new Set(catalogue.map((c) => c.category))], 'Only this category').optional(),
-        ...onAnyHost,
-      }),
-      output: ListOutput,
-      readOnly: true,
-      async run({ category, host: name }, { caller }) {
-        const where = name ? [pick(name)] : hosts;
-        const specs = catalogue.filter((c) => category === undefined || c.category === category);
-        return listing(specs, where, caller, await options.policy());
-      },
-    }),
-    tool({
       name: 'execute_command',
       title: 'Run a command',
       description: [
@@ -166,14 +134,14 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
           catalogue.map((c) => c.name),
           'The command to run',
         ),
-        parameters: Parameters.optional(),
+        parameters: parametersOf(catalogue).optional(),
         reason: z.string().max(1000).optional().describe('Why, for the people who approve'),
         ...host,
       }),
       output: RanOutput,
       readOnly: false,
       run({ command_name: command, parameters, host: name }, call) {
-        const entries = Object.entries(parameters ?? {}).map(([key, value]) => [key, String(value)]);
+        const entries = Object.entries(parameters ?? {}).map(([key, value]) => [key, textOf(value)]);
         return one(command, pick(name), Object.fromEntries(entries), call);
       },
     }),
@@ -227,60 +195,7 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       readOnly: isRead(...overview),
       run: ({ host: name }, call) => several(overview, pick(name), call),
     }),
+    ...createCatalogueTools({ catalogue, hosts, fallback, policy: options.policy }),
+    createReadOutput({ catalogue, hosts, policy: options.policy, outputs: options.outputs }),
   ];
-}
-
-/** Ties a tool's arguments to its schema, then forgets their type. */
-function tool<Input extends z.ZodObject>(definition: {
-  name: string;
-  title: string;
-  description: string;
-  input: Input;
-  output: z.ZodObject;
-  readOnly: boolean;
-  run(args: z.infer<Input>, call: ToolCallContext): Promise<ToolReply>;
-}): Tool {
-  return { ...definition, run: (args, call) => definition.run(definition.input.parse(args), call) };
-}
-
-function signature({ name, params }: CommandSpec): string {
-  if (params.length === 0) return name;
-  return `${name}(${params.map((p) => (p.optional || p.default !== undefined ? `${p.name}?` : p.name)).join(', ')})`;
-}
-
-/** What this caller may run or ask for; without a signed request only reads, since nobody could be asked. */
-function listing(
-  specs: readonly CommandSpec[],
-  hosts: readonly Host[],
-  caller: Caller,
-  policy: Policy,
-): ToolReply {
-  const conversation = caller.kind === 'signed' ? caller.conversation : undefined;
-  const mayRun = (spec: CommandSpec, host: Host) =>
-    inScope(spec, host) &&
-    (caller.kind === 'signed' || spec.risk === 'read') &&
-    decide(policy, caller.askers, { command: spec, host, conversation }).kind !== 'refuse';
-
-  const commands = specs.flatMap((spec) => {
-    const on = hosts.filter((host) => mayRun(spec, host)).map((host) => host.name);
-    if (on.length === 0) return [];
-    const parameters = spec.params.map(({ name, description, optional }) => ({
-      name,
-      description,
-      optional,
-    }));
-    const { name, description, category, risk } = spec;
-    return [{ name, description, category, risk, needs_approval: risk !== 'read', parameters, hosts: on }];
-  });
-  const lines = [...new Set(commands.map((c) => c.category))].flatMap((category) => [
-    `${category}:`,
-    ...commands
-      .filter((c) => c.category === category)
-      .map((c) => {
-        const spec = specs.find((s) => s.name === c.name);
-        return `- ${spec ? signature(spec) : c.name}: ${c.description}${c.needs_approval ? ' [approval]' : ''}`;
-      }),
-  ]);
-  const none = 'There is no command here that you may run.';
-  return { text: lines.join('\n') || none, isError: false, structured: { commands } };
 }

@@ -18,9 +18,11 @@ export interface WhitelistOptions {
   readonly logger: Logger;
   readonly redact: (text: string) => string;
   readonly sshAgent?: string;
+  /** Over HTTP as the configuration says, instead of stdin and stdout; hears where once it listens. */
+  readonly http?: (url: string) => void;
 }
 
-/** Serves stdin and stdout until the client goes away or `signal` fires, and then until no change runs any more. */
+/** Serves stdin and stdout, or HTTP, until the client goes away or `signal` fires, and then until no change runs any more. */
 export async function serveWhitelist(options: WhitelistOptions, signal: AbortSignal): Promise<void> {
   const { config, clock, logger, redact } = options;
   const stops = stopsInOrder(logger);
@@ -57,6 +59,17 @@ export async function serveWhitelist(options: WhitelistOptions, signal: AbortSig
       logger,
       version,
     });
+    if (options.http) {
+      const listening = await server.serveHttp(config.mcp);
+      options.http(
+        `http://${config.mcp.host.includes(':') ? `[${config.mcp.host}]` : config.mcp.host}:${listening.port}/mcp`,
+      );
+      if (!signal.aborted)
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      await listening.close();
+      await server.idle();
+      return;
+    }
     const serving = server.serve();
     // Reads end with the connection; a change that has begun is seen to its end, whoever asked for us to go.
     signal.addEventListener('abort', () => void serving.close(), { once: true });

@@ -26,11 +26,11 @@ export async function callTools(
     parts,
     session,
     calls.filter((c) => !c.approval),
-    async (call) => makeCall(parts, session, call),
+    makeCall,
   );
   for (const call of approved) {
     if (session.stopping.signal.aborted) return;
-    await start(parts, session, [call], async (c) => makeCall(parts, session, c));
+    await start(parts, session, [call], makeCall);
   }
 }
 
@@ -38,7 +38,7 @@ async function start(
   parts: WorkerParts,
   session: Session,
   calls: readonly ToolCall[],
-  make: (call: ToolCall) => Promise<void>,
+  make: typeof makeCall,
 ): Promise<void> {
   if (calls.length === 0) return;
   const ids = calls.map((c) => c.id);
@@ -47,13 +47,14 @@ async function start(
     r.stop ? undefined : startCalls(r, ids, parts.name, parts.clock.now()),
   );
   if (!started) return session.refresh();
-  await Promise.all(calls.map(make));
+  const share = Math.floor(roomIn(session.run) / calls.length);
+  await Promise.all(calls.map((call) => make(parts, session, call, share)));
 }
 
-async function makeCall(parts: WorkerParts, session: Session, call: ToolCall): Promise<void> {
+async function makeCall(parts: WorkerParts, session: Session, call: ToolCall, budget: number): Promise<void> {
   const { clock } = parts;
   const began = clock.now();
-  const outcome = await reach(parts, session, call);
+  const outcome = await reach(parts, session, call, budget);
   const ms = clock.now() - began;
   switch (outcome.kind) {
     case 'result':
@@ -89,7 +90,12 @@ async function makeCall(parts: WorkerParts, session: Session, call: ToolCall): P
 }
 
 /** Calls, and calls again while the whitelist server is away: under the same id that is safe. */
-async function reach(parts: WorkerParts, session: Session, call: ToolCall): Promise<ToolOutcome> {
+async function reach(
+  parts: WorkerParts,
+  session: Session,
+  call: ToolCall,
+  budget: number,
+): Promise<ToolOutcome> {
   const { signal } = session.stopping;
   const grant = grantOf(call);
   const request = {
@@ -97,6 +103,7 @@ async function reach(parts: WorkerParts, session: Session, call: ToolCall): Prom
     tool: call.tool,
     args: call.args,
     requests: session.run.requests,
+    budget,
     ...(grant ? { grant } : {}),
   };
   for (let attempt = 0; ; attempt++) {
@@ -129,10 +136,14 @@ function agentReason(run: Run, call: ToolCall): string | undefined {
   return turn?.kind === 'agent' && turn.text ? turn.text.slice(0, 500) : undefined;
 }
 
-/** Cuts a result that would make the run outgrow its budget; the full output stays with the whitelist server. */
+/** Characters that results may still have in this run; the whitelist server fits each to its share. */
+function roomIn(run: Run): number {
+  return Math.max(1_000, resultBudget - JSON.stringify(run.turns).length);
+}
+
+/** Cuts a result that was not fitted and would make the run outgrow its budget. */
 function withinBudget(run: Run, result: CallResult): CallResult {
-  const used = JSON.stringify(run.turns).length;
-  const left = Math.max(1_000, resultBudget - used);
+  const left = roomIn(run);
   if (result.text.length <= left) return result;
   const note = '\n[cut here: the outputs of this run have reached their limit]';
   return {

@@ -245,7 +245,7 @@ describe('a whitelist server as a child', () => {
     });
     const change = await client.callTool({ name: 'execute_command', arguments: restart });
 
-    expect(tools).toHaveLength(9);
+    expect(tools).toHaveLength(12);
     expect(disk.structuredContent).toMatchObject({
       ran: [{ command: 'disk_usage', end: { kind: 'exited', code: 0 } }],
     });

@@ -32,7 +32,7 @@ describe('opsagent mcp, driven by a v1 client', () => {
 
   const execute = (args: object) => client.callTool({ name: 'execute_command', arguments: { ...args } });
 
-  it("lists the predecessor's nine tools, each read marked as such", async () => {
+  it("lists the predecessor's nine tools and ours, each read marked as such", async () => {
     const { tools } = await client.listTools();
 
     expect(tools.map((t) => t.name).sort()).toEqual([
@@ -41,8 +41,11 @@ describe('opsagent mcp, driven by a v1 client', () => {
       'check_path_size',
       'check_service',
       'execute_command',
+      'explain',
       'list_commands',
+      'list_hosts',
       'ping',
+      'read_output',
       'server_status',
       'system_overview',
     ]);

@@ -8,26 +8,26 @@ const result = (stdout: string, over = {}) =>
 const cleaners = { redact: (t: string) => t.replaceAll('hunter2', '[secret]'), visible };
 
 describe('cleaning', () => {
-  it('shows what is hidden and takes secrets out of both streams', () => {
-    const text = cleanOutput(result('a\u202eb hunter2\n', { stderr: 'hunter2\n' }), cleaners);
+  it('shows what is hidden and takes secrets out of both streams', async () => {
+    const text = await cleanOutput(result('a\u202eb hunter2\n', { stderr: 'hunter2\n' }), cleaners);
 
     expect(text).toBe('a\\u202eb [secret]\n[stderr]\n[secret]');
   });
 
-  it('finds a secret that terminal colours had split', () => {
-    expect(cleanOutput(result('hun\x1b[31mter2'), cleaners)).toBe('[secret]');
+  it('finds a secret that terminal colours had split', async () => {
+    expect(await cleanOutput(result('hun\x1b[31mter2'), cleaners)).toBe('[secret]');
   });
 
-  it('withholds everything when the redactor fails', () => {
+  it('withholds everything when the redactor fails', async () => {
     const broken = () => {
       throw new Error('no');
     };
 
-    expect(cleanOutput(result('hunter2'), { ...cleaners, redact: broken })).toBe(withheld);
+    expect(await cleanOutput(result('hunter2'), { ...cleaners, redact: broken })).toBe(withheld);
   });
 
-  it('says when the host had more', () => {
-    expect(cleanOutput(result('a', { truncated: true }), cleaners)).toContain('output limit reached');
+  it('says when the host had more', async () => {
+    expect(await cleanOutput(result('a', { truncated: true }), cleaners)).toContain('output limit reached');
   });
 });
 

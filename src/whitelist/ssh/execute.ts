@@ -20,6 +20,8 @@ export interface ExecuteOptions {
   readonly clock: Clock;
   /** Ends a process group through another channel; true when it is gone, undefined when the host could not be asked. */
   readonly endGroup: (group: number) => Promise<boolean | undefined>;
+  /** Hears how many more bytes have come. */
+  readonly onOutput?: (bytes: number) => void;
 }
 
 export type Outcome = Execution | { readonly kind: 'not-started'; readonly problem: string };
@@ -101,6 +103,7 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     let begun = false;
     channel.on('data', (chunk: Buffer) => {
       out.push(chunk);
+      options.onOutput?.(chunk.length);
       if (!begun && out.group !== undefined) {
         begun = true;
         if (stopper.why === undefined) {
@@ -111,6 +114,7 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     });
     channel.stderr.on('data', (chunk: Buffer) => {
       err.push(chunk);
+      options.onOutput?.(chunk.length);
       afterExit();
     });
     channel.once('exit', (code: number | null, name?: string) => {

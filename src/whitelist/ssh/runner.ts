@@ -38,11 +38,11 @@ export function createSshRunner(options: SshRunnerOptions): CommandRunner {
   });
 
   return {
-    async run(command, host, signal) {
+    async run(command, host, signal, onOutput) {
       const began = clock.now();
       // One signal may stop a whole fan-out; each run takes its listeners off again.
       setMaxListeners(0, signal);
-      const outcome = await runOnce(pool, command, host, signal, clock);
+      const outcome = await runOnce(pool, command, host, signal, clock, onOutput);
       return { ...outcome, ms: clock.now() - began };
     },
     async close() {
@@ -59,6 +59,7 @@ async function runOnce(
   host: Host,
   signal: AbortSignal,
   clock: Clock,
+  onOutput: ((bytes: number) => void) | undefined,
 ): Promise<Omit<CommandResult, 'ms'>> {
   const marker = randomBytes(16).toString('hex');
   const rendered = remoteLine({
@@ -86,6 +87,7 @@ async function runOnce(
       signal,
       clock,
       endGroup: (group) => endGroup(pool, host, group, clock),
+      ...(onOutput === undefined ? {} : { onOutput }),
     });
     settle(lease, outcome);
     if (outcome.kind === 'ran') return result(outcome, lease.hostKey);
