@@ -3,7 +3,7 @@
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { createServer, connect as dial } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { runningInstance } from '../backends/data-dir.ts';
 import { connect } from '../backends/redis/client.ts';
 import { installedServer } from '../backends/redis/embedded.ts';
@@ -40,7 +40,8 @@ async function look(): Promise<Check[]> {
     config = loadConfig('all', readEnvironment(), process.cwd());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return [node, ...error.problems.map((p) => bad('configuration', problemLine(p)))];
+    const problems = error.problems.map((p) => bad('configuration', problemLine(p)));
+    return [node, ...problems, ...keptPolicy(error)];
   }
   return [
     node,
@@ -56,6 +57,15 @@ async function look(): Promise<Check[]> {
     config.discord ? ok('discord', 'token is set') : note('discord', 'off (DISCORD_TOKEN)'),
     ...(await hosts(config.hosts)),
   ];
+}
+
+/** A running instance does not take a bad policy.yaml: the one from before the edit is in force there. */
+function keptPolicy({ problems }: ConfigError): Check[] {
+  const dir = resolve(process.cwd(), readEnvironment().OPSAGENT_DATA_DIR || '.opsagent');
+  const instance = runningInstance(dir);
+  if (!instance || !problems.some((p) => /policy\.yaml/.test(p.where))) return [];
+  const text = `policy.yaml is not taken: process ${instance.pid} goes on with the policy from before the edit`;
+  return [bad('policy', text)];
 }
 
 function dataDir({ dataDir: dir }: Config): Check {
