@@ -94,34 +94,54 @@ export function loadCatalogue(
   readonly entries: readonly LoadedEntry[];
 } {
   const yaml = readYaml(file, text, Catalogue);
-  if (yaml.value === undefined) return { commands: [], problems: yaml.problems, entries: [] };
-
-  const problems: ConfigProblem[] = [];
-  const specs = yaml.value.commands.map((entry, i) => toSpec(entry, ['commands', i], yaml, problems));
-  const bad = new Set<number>();
-  const report = (i: number, keys: Path, rule: string, what: string, remedy: string) => {
-    bad.add(i);
-    problems.push({ where: yaml.at(['commands', i, ...keys]), rule, what, remedy });
-  };
-  yaml.value.commands.forEach((entry, i, all) => {
-    if (all.findIndex((other) => other.name === entry.name) < i)
+  const read = yaml.value?.commands.map((entry, i) => ({ entry, i })) ?? fittingEntries(yaml.data);
+  const problems: ConfigProblem[] = [...yaml.problems];
+  const specs = read.map(({ entry, i }) => toSpec(entry, ['commands', i], yaml, problems));
+  const bad = new Set<CommandEntry>();
+  read.forEach(({ entry, i }, n) => {
+    const report = (keys: Path, rule: string, what: string, remedy: string) => {
+      bad.add(entry);
+      problems.push({ where: yaml.at(['commands', i, ...keys]), rule, what, remedy });
+    };
+    if (read.findIndex((other) => other.entry.name === entry.name) < n)
       report(
-        i,
         ['name'],
         'duplicate-name',
         `there is another command named ${entry.name}`,
         'rename or remove one of them',
       );
-    const { spec } = specs[i] ?? {};
+    const { spec } = specs[n] ?? {};
     if (!spec) return;
-    checkRelations(spec, specs, (...problem) => report(i, ...problem));
-    checkExamples(spec, entry.examples?.length ?? 0, (...problem) => report(i, ...problem));
+    // With entries left out, a name that is not there may be one of them.
+    checkRelations(spec, specs, yaml.value === undefined ? namesIn(yaml.data) : [], report);
+    checkExamples(spec, entry.examples?.length ?? 0, report);
   });
-  const entries = yaml.value.commands.map((entry, i) => {
-    const { spec, sound } = specs[i] ?? {};
-    return { entry, where: yaml.at(['commands', i, 'name']), spec: sound && !bad.has(i) ? spec : undefined };
+  const entries = read.map(({ entry, i }, n) => {
+    const { spec, sound } = specs[n] ?? {};
+    return {
+      entry,
+      where: yaml.at(['commands', i, 'name']),
+      spec: sound && !bad.has(entry) ? spec : undefined,
+    };
   });
   return { commands: entries.flatMap((e) => e.spec ?? []), problems: inFileOrder(problems), entries };
+}
+
+/** Of a file with wrong entries those that are right in form, so that all its problems are told at once. */
+function fittingEntries(data: unknown): readonly { readonly entry: CommandEntry; readonly i: number }[] {
+  return rawEntries(data).flatMap((raw, i) => {
+    const parsed = CommandEntry.safeParse(raw);
+    return parsed.success ? [{ entry: parsed.data, i }] : [];
+  });
+}
+
+function namesIn(data: unknown): readonly string[] {
+  const Named = z.object({ name: z.string() });
+  return rawEntries(data).flatMap((raw) => Named.safeParse(raw).data?.name ?? []);
+}
+
+function rawEntries(data: unknown): readonly unknown[] {
+  return z.object({ commands: z.array(z.unknown()) }).safeParse(data).data?.commands ?? [];
 }
 
 /** One entry; `sound` when nothing is wrong with it by itself. */

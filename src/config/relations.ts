@@ -7,10 +7,11 @@ import { didYouMean } from './problem.ts';
 
 type Report = (keys: readonly (string | number)[], rule: string, what: string, remedy: string) => void;
 
-/** Checks `probe` and `undo` of one command against all of them. */
+/** Checks `probe` and `undo` of one command against all of them; `unread` are names of entries that could not be read. */
 export function checkRelations(
   spec: CommandSpec,
   all: readonly { readonly spec: CommandSpec }[],
+  unread: readonly string[],
   report: Report,
 ): void {
   for (const key of ['probe', 'undo'] as const) {
@@ -20,6 +21,7 @@ export function checkRelations(
       report([key], `bad-${key}`, `${spec.name}: ${what}`, remedy);
     const other = all.find((c) => c.spec.name === name)?.spec;
     if (!other) {
+      if (unread.includes(name)) continue;
       const meant = didYouMean(
         name,
         all.map((c) => c.spec.name),

@@ -13,6 +13,8 @@ export interface YamlFile<T> {
   /** undefined when there are problems. */
   readonly value: T | undefined;
   readonly problems: readonly ConfigProblem[];
+  /** What the file says, where it is YAML at all; for finding more problems in what fits. */
+  readonly data: unknown;
   /** `file:line:column` of the value at a path; with `key`, of its key. */
   at(path: Path, what?: 'key' | 'value'): string;
   /** `file:line:column` of a character inside the text at a path. */
@@ -29,9 +31,10 @@ export function readYaml<T>(file: string, text: string, schema: z.ZodType<T>): Y
   };
   const at = (path: Path, what: 'key' | 'value' = 'value') => place(offsetOf(document, path, what));
   const within = (path: Path, offset: number) => placeWithin(document, path, offset, lines, file, text);
-  const refused = (problems: readonly ConfigProblem[]): YamlFile<T> => ({
+  const refused = (problems: readonly ConfigProblem[], data?: unknown): YamlFile<T> => ({
     value: undefined,
     problems,
+    data,
     at,
     within,
   });
@@ -65,8 +68,11 @@ export function readYaml<T>(file: string, text: string, schema: z.ZodType<T>): Y
     ]);
   }
   const parsed = schema.safeParse(data);
-  if (parsed.success) return { value: parsed.data, problems: [], at, within };
-  return refused(parsed.error.issues.flatMap((issue) => problemsOf(issue, data, schema, at)));
+  if (parsed.success) return { value: parsed.data, problems: [], data, at, within };
+  return refused(
+    parsed.error.issues.flatMap((issue) => problemsOf(issue, data, schema, at)),
+    data,
+  );
 }
 
 /** A schema's own message: what is wrong, and what to do. */

@@ -26,7 +26,7 @@ describe('the shipped commands.yaml', () => {
 
   it('has every command that the manual names', () => {
     const names =
-      'hostname uptime whoami uname date timezone syslog_recent auth_log dmesg_recent logged_in_users last_logins sudo_users disk_usage disk_usage_path disk_inodes largest_files memory_usage memory_detailed top_processes top_memory_processes process_count process_tree network_interfaces listening_ports network_connections network_stats dns_servers routing_table service_status failed_services active_services service_logs docker_ps docker_ps_all docker_stats docker_images docker_logs docker_volumes docker_networks restart_service docker_restart vacuum_journal practice_change';
+      'hostname uptime whoami uname date timezone syslog_recent auth_log dmesg_recent logged_in_users last_logins sudo_users disk_usage disk_usage_path disk_inodes largest_files memory_usage memory_detailed top_processes top_memory_processes process_count process_tree network_interfaces listening_ports network_connections network_stats dns_servers routing_table service_status failed_services active_services service_logs journal_size docker_ps docker_ps_all docker_stats docker_images docker_logs docker_volumes docker_networks restart_service docker_restart vacuum_journal practice_change';
 
     expect(commands.map((c) => c.name).sort()).toEqual(names.split(' ').sort());
   });
