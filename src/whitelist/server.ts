@@ -47,7 +47,12 @@ export function mcpServerFactory(deps: ServerDeps): McpServerFactory {
     const client: Client = authInfo
       ? { account: authInfo.clientId, owner: `token ${authInfo.clientId}` }
       : { account: 'mcp', owner: `connection ${randomUUID()}` };
-    const server = new McpServer({ name: 'opsagent', version: deps.version }, { instructions });
+    // Clients of the 2025 revisions set a log level right away and take a refusal for a broken server.
+    const capabilities = era === 'legacy' ? { capabilities: { logging: {} } } : {};
+    const server = new McpServer(
+      { name: 'opsagent', version: deps.version },
+      { instructions, ...capabilities },
+    );
     for (const tool of deps.tools) {
       const { name, title, description, input, output, readOnly } = tool;
       const annotations = {
