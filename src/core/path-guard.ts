@@ -5,7 +5,7 @@
 import type { Param } from './param.ts';
 
 /** Exit status of a script whose path leads out of its roots. */
-export const OUTSIDE_ROOTS = 65;
+const OUTSIDE_ROOTS = 65;
 
 /**
  * Shell text that goes before the script: resolves each given path that has roots and replaces it among "$1", "$2"….

@@ -13,7 +13,11 @@ const container: ParamType = { kind: 'container' };
 const integer: ParamType = { kind: 'integer', min: 1, max: 500 };
 const choice: ParamType = { kind: 'choice', values: ['100M', '1G'] };
 const text: ParamType = { kind: 'text', maxLength: 20 };
-const all = [path, unit, container, integer, choice, text];
+const host: ParamType = { kind: 'host' };
+const pid: ParamType = { kind: 'pid', min: 1, max: 4_194_304 };
+const port: ParamType = { kind: 'port', min: 1, max: 65_535 };
+const duration: ParamType = { kind: 'duration', min: 60, max: 86_400 };
+const all = [path, unit, container, integer, choice, text, host, pid, port, duration];
 
 const param = (type: ParamType, more: Partial<Param> = {}): Param => ({
   name: 'value',
@@ -40,6 +44,16 @@ describe('checkValue', () => {
     [integer, '500'],
     [choice, '1G'],
     [text, 'hello, wörld'],
+    [host, 'web-1.example.com'],
+    [host, '10.0.0.255'],
+    [host, '::1'],
+    [host, 'fe80::1:2'],
+    [host, '2001:db8:0:0:0:0:0:1'],
+    [pid, '4194304'],
+    [port, '65535'],
+    [duration, '90s'],
+    [duration, '15m'],
+    [duration, '1d'],
   ])('%j accepts %j byte for byte', (type, raw) => {
     expect(checkValue(param(type), raw)).toEqual({ ok: true, value: raw });
   });
@@ -88,6 +102,27 @@ describe('checkValue', () => {
     [text, '--files0-from=/etc/passwd'],
     [text, 'a\tb'],
     [text, 'x'.repeat(21)],
+    [host, 'user@web'],
+    [host, '-oProxyCommand=x'],
+    [host, 'wеb'],
+    [host, 'web.'],
+    [host, '10.0.0.256'],
+    [host, '1.2.3'],
+    [host, '1::2::3'],
+    [host, ':::'],
+    [host, '1:2:3:4:5:6:7'],
+    [host, 'a_b'],
+    [host, 'a b'],
+    [pid, '0'],
+    [pid, '-1'],
+    [port, '65536'],
+    [port, '080'],
+    [duration, '59s'],
+    [duration, '25h'],
+    [duration, '15'],
+    [duration, '1h30m'],
+    [duration, '0m'],
+    [duration, '15 m'],
   ])('%j refuses %j', (type, raw) => {
     expect(checkValue(param(type), raw)).toEqual({
       ok: false,
@@ -141,7 +176,7 @@ describe('checkValue', () => {
         expect(hasHidden(given)).toBe(false);
         if (type.kind === 'path') expect(`${given}/`).toMatch(/^\/(?!.*\/\.{1,2}\/)/);
       }),
-      { numRuns: 500 },
+      { numRuns: process.env.CHECK_DEEP ? 20_000 : 500 },
     );
   });
 });
@@ -184,6 +219,18 @@ describe('checkParams', () => {
       ok: true,
       values: {},
     });
+  });
+
+  it('takes several values with a newline between them, each of the type', () => {
+    const several = [param(path, { name: 'path', several: 2 })];
+
+    expect(checkParams(several, { path: '/a b\n/c' })).toEqual({ ok: true, values: { path: '/a b\n/c' } });
+    for (const given of ['/a\n-delete', '/a\n', '\n/a', '/a\n/b\n/c', '/a\r\n/b'])
+      expect(checkParams(several, { path: given })).toEqual({
+        ok: false,
+        problems: [expect.stringMatching(/^path /)],
+      });
+    expect(checkParams(params, { path: '/a\n/b' }).ok).toBe(false);
   });
 
   it('refuses a value that is not text', () => {

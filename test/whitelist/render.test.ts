@@ -61,6 +61,38 @@ describe('rendering', () => {
     expect(JSON.stringify(after)).not.toContain('passphrase');
   });
 
+  it('names the rule of the floor that these values break', () => {
+    const remove = spec('remove', 'rm -rf {path}', {
+      params: [{ name: 'path', description: '', type: { kind: 'path', roots: [] }, optional: false }],
+      risk: 'change',
+    });
+
+    expect(rendered({ path: '/etc' }, host, remove).floor).toBe(
+      'removes-a-root: rm removes /etc with all that is in it',
+    );
+    expect(rendered({ path: '/srv/app/old' }, host, remove).floor).toBeUndefined();
+    expect(rendered({}, host, spec('wipe', 'wipefs -a /dev/sdb')).floor).toContain('writes-a-disk');
+  });
+
+  it.each([
+    ['find {path} -type f -exec du -h {} + 2>/dev/null | sort -rh | head -10', { path: '/srv/My Files/ü' }],
+    ["docker ps --format 'table {{.Names}}\t{{.Status}}\t{{.Ports}}'", {}],
+    ['timedatectl | grep "Time zone"', {}],
+  ])('keeps %s byte for byte', (source, given: Record<string, string>) => {
+    const params = Object.keys(given).map((name) => ({
+      name,
+      description: '',
+      type: { kind: 'path', roots: [] } as const,
+      optional: false,
+    }));
+
+    const command = rendered(given, host, spec('exact', source, { params }));
+
+    expect(command.script).toBe(source.replace('{path}', '"$1"'));
+    expect(command.line).toBe(source.replace('{path}', "'/srv/My Files/ü'"));
+    expect(command.args).toEqual(Object.values(given));
+  });
+
   it('hashes this spec alone, whatever the order of its fields', () => {
     const turned = Object.fromEntries(Object.entries(restart).reverse()) as unknown as typeof restart;
 
