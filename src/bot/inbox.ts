@@ -6,8 +6,16 @@ import type { Mention, StopRequest } from '../core/conversation.ts';
 import { conversationKey, userKey } from '../core/conversation.ts';
 import type { RunId } from '../core/ids.ts';
 import { runIdFor } from '../core/ids.ts';
-import { askerOf, type HostName, isAdmin, isIncidentChannel, mayTalk, type Policy } from '../core/policy.ts';
-import { type AskedCommand, commandsFor } from '../core/policy-decision.ts';
+import {
+  type AskedCommand,
+  askerOf,
+  type HostName,
+  isAdmin,
+  isIncidentChannel,
+  mayTalk,
+  type Policy,
+} from '../core/policy.ts';
+import { commandsFor } from '../core/policy-decision.ts';
 import type { AuditLog, Clock, Inbox, Received, RunQueue, RunStore } from '../core/ports.ts';
 import { hasEnded, newRun, type Run } from '../core/run.ts';
 import { askStop, join } from '../core/run-changes.ts';

@@ -2,10 +2,10 @@
  * The one answer to "may they?": allow, ask people first, or refuse, with the rule that decided, who could instead,
  * and the nearest command that would be allowed. Pure; asked at the event and again before anything runs.
  */
-import type { CommandSpec, Risk } from './command.ts';
 import type { Conversation } from './conversation.ts';
 import {
   type ApproveRule,
+  type AskedCommand,
   type Asker,
   type AskRule,
   coversChannel,
@@ -16,17 +16,7 @@ import {
   type Policy,
   personOf,
 } from './policy.ts';
-
-/** What of a command the policy looks at. */
-export interface AskedCommand extends Pick<CommandSpec, 'name' | 'category' | 'risk'> {
-  /** The approval rule that the catalogue wants for it, by name, whatever its risk. */
-  readonly approval?: string;
-  /** The read-only command that shows what this one changes. */
-  readonly probe?: string;
-  /** Where the catalogue lets it run: host names or `@tag`; none means everywhere. */
-  readonly hosts?: readonly string[];
-  readonly params?: readonly { readonly name: string }[];
-}
+import { nearestRead } from './policy-nearest.ts';
 
 export interface Asked {
   readonly command: AskedCommand;
@@ -69,7 +59,7 @@ export function decide(
   const { command, host } = asked;
   let rule: AskRule | undefined;
   for (const asker of askers) {
-    const found = askRuleFor(policy, asker, asked);
+    const found = policy.ask.find((r) => reaches(r, asked) && isAmong(policy, r.who, asker));
     if (!found) return refuseAsker(policy, askers, asker, asked, catalogue);
     rule ??= found;
   }
@@ -98,10 +88,10 @@ export function commandsFor<Command extends AskedCommand>(
   catalogue: readonly Command[],
   hosts: readonly HostName[],
 ): readonly Command[] {
+  const rules = rulesOf(policy, askers);
   return catalogue.filter((command) =>
     hosts.some(
-      (host) =>
-        inScope(command, host) && mayAsk(policy, askers, { command, host, conversation }) !== 'refuse',
+      (host) => inScope(command, host) && mayAsk(policy, rules, { command, host, conversation }) !== 'refuse',
     ),
   );
 }
@@ -111,16 +101,21 @@ export function inScope({ hosts }: { readonly hosts?: readonly string[] }, host:
   return hosts === undefined || hosts.length === 0 || coversHost(hosts, host);
 }
 
-/** The verdict without its reasons. */
-function mayAsk(policy: Policy, askers: readonly Asker[], asked: Asked): PolicyDecision['kind'] {
-  if (askers.length === 0 || askers.some((asker) => !askRuleFor(policy, asker, asked))) return 'refuse';
+/** The verdict without its reasons, by the rules that each asker has. */
+function mayAsk(
+  policy: Policy,
+  rules: readonly (readonly AskRule[])[],
+  asked: Asked,
+): PolicyDecision['kind'] {
+  if (rules.length === 0 || !rules.every((own) => own.some((r) => reaches(r, asked)))) return 'refuse';
   if (asked.command.risk === 'read' && asked.command.approval === undefined) return 'allow';
   const approve = approveRuleFor(policy, asked);
   return approve && approve.who.length > 0 ? 'ask' : 'refuse';
 }
 
-function askRuleFor(policy: Policy, asker: Asker, asked: Asked): AskRule | undefined {
-  return policy.ask.find((r) => misses(r, asked).length === 0 && isAmong(policy, r.who, asker));
+/** The rules that are about each asker, whatever they let them do. */
+function rulesOf(policy: Policy, askers: readonly Asker[]): readonly (readonly AskRule[])[] {
+  return askers.map((asker) => policy.ask.filter((r) => isAmong(policy, r.who, asker)));
 }
 
 /** The rule that the command names, else the first that covers risk, host and command; as strict as the risk wants. */
@@ -145,15 +140,17 @@ function approveRuleFor(policy: Policy, { command, host }: Asked): ApproveRule |
 
 type Dimension = 'risk' | 'host' | 'channel' | 'command';
 
-/** In what a rule does not reach this, beside who asks. */
-function misses(rule: AskRule, { command, host, conversation }: Asked): readonly Dimension[] {
-  if (
+/** Is this rule about it, whoever asks? */
+function reaches(rule: AskRule, { command, host, conversation }: Asked): boolean {
+  return (
     rule.risk.includes(command.risk) &&
     coversCommand(rule, command) &&
     coversChannel(rule.channels, conversation) &&
     coversHost(rule.hosts, host)
-  )
-    return none;
+  );
+}
+
+function misses(rule: AskRule, { command, host, conversation }: Asked): readonly Dimension[] {
   const found: Dimension[] = [];
   if (!rule.risk.includes(command.risk)) found.push('risk');
   if (!coversCommand(rule, command)) found.push('command');
@@ -161,8 +158,6 @@ function misses(rule: AskRule, { command, host, conversation }: Asked): readonly
   if (!coversChannel(rule.channels, conversation)) found.push('channel');
   return found;
 }
-
-const none: readonly Dimension[] = [];
 
 function refuseAsker(
   policy: Policy,
@@ -175,18 +170,23 @@ function refuseAsker(
   const [near] = policy.ask
     .filter((r) => isAmong(policy, r.who, without))
     .map((rule) => ({ rule, by: misses(rule, asked) }))
-    .sort((a, b) => a.by.length - b.by.length);
+    .sort((a, b) => farness(a.by) - farness(b.by));
   const who = personOf(policy, without.account);
   const why = [
     `No rule lets ${who} ask for a ${command.risk} on ${host.name} here.`,
     ...(near ? [`${near.rule.name} ${near.by.map((d) => limitOf(near.rule, d, asked)).join(', ')}.`] : []),
   ];
-  const others = policy.ask.filter((r) => misses(r, asked).length === 0).flatMap((r) => r.who);
+  const others = policy.ask.filter((r) => reaches(r, asked)).flatMap((r) => r.who);
   return refusal(policy, askers, asked, catalogue, {
     rule: near?.rule.name ?? defaultDeny,
     why,
     whoCould: [...new Set(others)],
   });
+}
+
+/** Another host or channel is nearer than another kind of command. */
+function farness(by: readonly Dimension[]): number {
+  return by.reduce((sum, d) => sum + (d === 'host' || d === 'channel' ? 1 : 2), 0);
 }
 
 function limitOf(rule: AskRule, dimension: Dimension, { command, host }: Asked): string {
@@ -213,7 +213,12 @@ function refusal(
   catalogue: readonly AskedCommand[],
   found: { readonly rule: string; readonly why: readonly string[]; readonly whoCould: readonly string[] },
 ): Refusal {
-  const nearest = nearestRead(policy, askers, asked, catalogue);
+  const rules = rulesOf(policy, askers);
+  const nearest = nearestRead(
+    asked.command,
+    catalogue,
+    (command) => inScope(command, asked.host) && mayAsk(policy, rules, { ...asked, command }) === 'allow',
+  );
   const reason = [
     ...found.why,
     ...(found.whoCould.length > 0 ? [`Could ask for it: ${found.whoCould.join(', ')}.`] : []),
@@ -226,31 +231,4 @@ function refusal(
     whoCould: found.whoCould,
     ...(nearest ? { nearest } : {}),
   };
-}
-
-/** Its probe, else the allowed read of its category that is most like it: same parameters, same words in its name. */
-function nearestRead(
-  policy: Policy,
-  askers: readonly Asker[],
-  { command, host, conversation }: Asked,
-  catalogue: readonly AskedCommand[],
-): string | undefined {
-  const words = new Set(command.name.split(/[_-]/));
-  const params = new Set(command.params?.map((p) => p.name));
-  const likeness = (c: AskedCommand) =>
-    (c.name === command.probe ? 1_000 : 0) +
-    10 * (c.params?.filter((p) => params.has(p.name)).length ?? 0) +
-    c.name.split(/[_-]/).filter((w) => words.has(w)).length;
-  const isRead = (risk: Risk) => risk === 'read';
-  return catalogue
-    .filter(
-      (c) =>
-        isRead(c.risk) &&
-        c.name !== command.name &&
-        (c.category === command.category || c.name === command.probe) &&
-        inScope(c, host),
-    )
-    .map((c) => ({ c, likeness: likeness(c) }))
-    .sort((a, b) => b.likeness - a.likeness)
-    .find(({ c }) => mayAsk(policy, askers, { command: c, host, conversation }) === 'allow')?.c.name;
 }

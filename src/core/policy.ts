@@ -2,7 +2,7 @@
  * policy.yaml as data, and who an event's person is in it. Default deny; an empty list is nobody. What may be asked
  * is answered in policy-decision.ts, whose vote counts in policy-votes.ts.
  */
-import type { Host, Risk } from './command.ts';
+import type { CommandSpec, Host, Risk } from './command.ts';
 import type { Conversation, User } from './conversation.ts';
 import { userKey } from './conversation.ts';
 
@@ -104,6 +104,17 @@ export const noPolicy: Policy = { people: [], groups: [], ask: [], approve: [], 
 export interface Asker {
   readonly account: string;
   readonly groups: readonly string[];
+}
+
+/** What of a command the policy looks at. */
+export interface AskedCommand extends Pick<CommandSpec, 'name' | 'category' | 'risk'> {
+  /** The approval rule that the catalogue wants for it, by name, whatever its risk. */
+  readonly approval?: string;
+  /** The read-only command that shows what this one changes. */
+  readonly probe?: string;
+  /** Where the catalogue lets it run: host names or `@tag`; none means everywhere. */
+  readonly hosts?: readonly string[];
+  readonly params?: readonly { readonly name: string }[];
 }
 
 export type HostName = Pick<Host, 'name' | 'tags'>;

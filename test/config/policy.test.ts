@@ -113,6 +113,79 @@ incident_channels: ["slack:C123"]
     expect(load('').policy).toMatchObject(noPolicy);
   });
 
+  it('gives a rule what its roles have, in the channels that both name', () => {
+    const { policy, problems } = load(`
+roles:
+  reader: { risk: [read], hosts: [all] }
+  fixer: { risk: [change], hosts: ["@web"], categories: [service], channels: [slack, "discord:1"] }
+ask:
+  - { name: r, who: [mcp], role: [reader, fixer], channels: ["slack:C1", discord] }
+`);
+
+    expect(problems).toEqual([]);
+    expect(policy.ask).toEqual([
+      {
+        name: 'r',
+        role: 'reader',
+        who: ['mcp'],
+        risk: ['read'],
+        hosts: ['all'],
+        channels: ['slack:C1', 'discord'],
+      },
+      {
+        name: 'r',
+        role: 'fixer',
+        who: ['mcp'],
+        risk: ['change'],
+        hosts: ['@web'],
+        channels: ['discord:1', 'slack:C1'],
+        categories: ['service'],
+      },
+    ]);
+  });
+
+  it('reads quotas, budgets, admins and approvals by several groups', () => {
+    const { policy, problems } = load(`
+people: { ann: { slack: U1 } }
+groups: { g: { people: [ann] }, h: {} }
+approve:
+  - { name: both, risk: [critical], hosts: [all], each: [{ who: [g] }, { who: [h], people: 2 }], wait: 1h, reminder: 10m }
+quotas:
+  - { name: q, who: [g], commands: [restart], risk: [change], per_day: 3, together: true }
+budgets: { calls: 7, open_approvals: 2 }
+admins: [ann]
+`);
+
+    expect(problems).toEqual([]);
+    expect(policy).toMatchObject({
+      approve: [
+        {
+          who: ['g', 'h'],
+          people: 3,
+          each: [
+            { who: ['g'], people: 1 },
+            { who: ['h'], people: 2 },
+          ],
+          waitSeconds: 3600,
+          reminderSeconds: 600,
+        },
+      ],
+      quotas: [{ name: 'q', who: ['g'], commands: ['restart'], risk: ['change'], perDay: 3, together: true }],
+      budget: { ...defaultBudget, calls: 7, openApprovals: 2 },
+      admins: ['ann'],
+    });
+  });
+
+  it('misses an approval rule that a command names, at the command’s place', () => {
+    const approvals = [{ rule: 'four-eyes', command: 'reboot', where: 'commands.yaml:7:5' }];
+    const { problems } = loadPolicy('policy.yaml', 'approve: []', { approvals });
+
+    expect(problems.map(problemLine)).toEqual([
+      'commands.yaml:7:5 — missing-rule: reboot wants the approval rule four-eyes, which policy.yaml does not have — add it under approve, or remove approval from the command',
+    ]);
+  });
+
+  const known = { commands: ['restart', 'status'], categories: ['service'] };
   const people = 'people: { alice: { slack: U1 } }\n';
   it.each([
     ['peoples: {}', 'policy.yaml:1:1 — unknown-key: peoples is not a key here — did you mean people?'],
@@ -159,8 +232,58 @@ incident_channels: ["slack:C123"]
     ],
     ['approve: [{ name: r, who: [], risk: [change], hosts: [all], wait: 5s }]', 'use 30s to 24h'],
     ['incident_channels: [C1]', 'policy.yaml:1:21 — bad-value'],
+    [
+      'ask: [{ name: r, who: [mcp], role: reder }]\nroles: { reader: { risk: [read], hosts: [all] } }',
+      'policy.yaml:1:36 — undefined-name: there is no role reder — did you mean reader?',
+    ],
+    ['roles: { reader: { risk: [read] } }', 'policy.yaml:1:18 — missing-key: roles.reader.hosts is missing'],
+    ['roles: { reader: { risk: [read], hosts: [all], who: [] } }', 'policy.yaml:1:48 — unknown-key'],
+    [
+      'roles: { a: { risk: [read], hosts: [all] } }\nask:\n  - { name: r, who: [mcp], role: a, hosts: [all] }',
+      'policy.yaml:3:37 — role-and-rights',
+    ],
+    [
+      'ask: [{ name: r, who: [mcp], hosts: [all], commands: [restrat] }]',
+      'missing-key: ask[1].risk is missing',
+    ],
+    [
+      'ask: [{ name: r, who: [mcp], risk: [read], hosts: [all], commands: [restrat] }]',
+      'policy.yaml:1:69 — undefined-name: commands.yaml has no command restrat — did you mean restart?',
+    ],
+    [
+      'quotas: [{ name: q, per_day: 1, categories: [servce] }]',
+      'policy.yaml:1:46 — undefined-name: commands.yaml has no category servce — did you mean service?',
+    ],
+    [
+      'approve: [{ name: r, risk: [change], hosts: [all] }]',
+      'policy.yaml:1:11 — missing-key: approve[1].who is missing',
+    ],
+    [
+      'approve: [{ name: r, risk: [change], hosts: [all], who: [], each: [{ who: [] }] }]',
+      'policy.yaml:1:61 — who-and-each',
+    ],
+    [
+      'approve: [{ name: r, risk: [change], hosts: [all], each: [{ who: [nobody-known] }] }]',
+      'policy.yaml:1:67 — undefined-name',
+    ],
+    ['approve: [{ name: r, risk: [change], hosts: [all], each: [] }]', 'bad-value'],
+    [
+      'approve: [{ name: r, risk: [change], hosts: [all], who: [], wait: 1m, reminder: 2m }]',
+      'policy.yaml:1:81 — bad-value: reminder is out of range',
+    ],
+    ['quotas: [{ name: q, who: [bob], per_day: 1 }]', 'policy.yaml:1:27 — undefined-name'],
+    ['quotas: [{ name: q, per_day: -1 }]', 'policy.yaml:1:30 — bad-value'],
+    ['quotas: [{ name: q }]', 'missing-key: quotas[1].per_day is missing'],
+    [
+      'quotas:\n  - { name: q, per_day: 1 }\n  - { name: q, per_day: 2 }',
+      'policy.yaml:3:13 — duplicate-name: there is another quota named q',
+    ],
+    ['budgets: { calls: 0 }', 'policy.yaml:1:19 — bad-value: budgets.calls is out of range'],
+    ['budgets: { cals: 1 }', 'policy.yaml:1:12 — unknown-key: cals is not a key here — did you mean calls?'],
+    ['admins: [bob]', 'policy.yaml:1:10 — undefined-name'],
+    ['admins: [mcp]', 'policy.yaml:1:10 — mcp-approves'],
   ])('%#: refuses %j: %s', (text, expected) => {
-    const { policy, problems } = load(text);
+    const { policy, problems } = loadPolicy('policy.yaml', text, known);
 
     expect(problems.map(problemLine).join('\n')).toContain(expected);
     expect(policy).toBe(noPolicy);
