@@ -181,6 +181,26 @@ describe('a decision', () => {
     expect((await approval())?.votes).toHaveLength(1);
   });
 
+  it('of several groups that must each approve: a second one of the same group is told who is needed', async () => {
+    const each = [
+      { who: ['oncall'], people: 1 },
+      { who: ['carl'], people: 1 },
+    ];
+    const both = { ...teamPolicy.approve[1], name: 'both', who: ['oncall', 'carl'], each, people: 2 };
+    const rule = { name: 'both', approvers: ['oncall', 'carl'], people: 2, requesterMay: false };
+    const { decide, approval, setPolicy } = await setUp({ rule });
+    setPolicy({ ...teamPolicy, approve: [both as (typeof teamPolicy.approve)[number]] });
+    const dan: User = { platform: 'discord', id: '77', name: 'dan' };
+
+    expect(await decide(bob, 'approve')).toMatchObject({ kind: 'counted' });
+    expect(await decide(dan, 'approve', { groups: ['role-ops'] })).toEqual({
+      kind: 'late',
+      text: 'Your group has approved this already; it needs 1 of carl.',
+    });
+    expect((await approval())?.verdict).toBe('pending');
+    expect(await decide(carl, 'approve')).toEqual({ kind: 'counted', text: 'Approved.' });
+  });
+
   it('needs as many distinct people as the rule says; one person counts once', async () => {
     const two = { name: 'oncall-approves', approvers: ['oncall'], people: 2, requesterMay: false };
     const { decide, approval } = await setUp({ rule: two });

@@ -13,7 +13,7 @@ import { testKeys, testSign } from '../fakes/requests.ts';
 
 const c1: Conversation = { platform: 'slack', channel: 'C1', thread: '100.1' };
 
-function setUp() {
+function setUp(policy = teamPolicy) {
   const clock = fixedClock();
   const store = createMemoryRunStore();
   const queue = createMemoryRunQueue(clock);
@@ -28,7 +28,7 @@ function setUp() {
     queue,
     audit,
     clock,
-    policy: () => teamPolicy,
+    policy: () => policy,
     sign: testSign,
     commands: () => [
       { name: 'disk_usage', category: 'disk', risk: 'read' },
@@ -204,6 +204,34 @@ describe('a bare word', () => {
       expect(store.all()).toEqual([]);
     },
   );
+
+  it('help shows what this person may run here, and what they may ask for', async () => {
+    const { inbox, mention } = setUp();
+    const help = async (over: Partial<Mention>) => {
+      const received = await inbox.mentioned(mention({ text: 'help', ...over }));
+      return received.kind === 'answered' ? received.text : received.kind;
+    };
+
+    expect(await help({ user: ann })).toMatch(/run here: disk_usage\.\n.*ask here for: restart_service\./);
+    const carls = await help({ user: carl });
+    expect([carls.includes('disk_usage'), carls.includes('restart_service')]).toEqual([true, false]);
+    expect(await help({ user: carl, conversation: { ...c1, channel: 'C2' } })).toBe('refused');
+  });
+
+  it('help and status tell an admin, and nobody else, that an edit of the policy was not taken', async () => {
+    const { inbox, mention, problems } = setUp({ ...teamPolicy, admins: ['ann'] });
+    const said = async (user: typeof ann, text: string) => {
+      const received = await inbox.mentioned(mention({ text, user }));
+      return received.kind === 'answered' ? received.text : '';
+    };
+    expect(await said(ann, 'status')).not.toMatch(/policy/);
+
+    problems.push('config/policy.yaml:3:1 — unknown-key: aks is not a key here');
+
+    expect(await said(ann, 'status')).toMatch(/edited and not taken.*\n.*policy\.yaml:3:1/);
+    expect(await said(ann, 'help')).toMatch(/policy\.yaml:3:1/);
+    expect(await said(bob, 'status')).not.toMatch(/policy/);
+  });
 
   it('stop marks the runs of this thread and of no other', async () => {
     const { inbox, mention, store } = setUp();
