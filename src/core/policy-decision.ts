@@ -47,7 +47,7 @@ export interface Refusal {
   readonly nearest?: string;
 }
 
-export const defaultDeny = 'default-deny';
+const defaultDeny = 'default-deny';
 
 /** Every asker must have the right. `catalogue` is where the nearest allowed command is looked for. */
 export function decide(
