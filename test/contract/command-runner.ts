@@ -72,6 +72,19 @@ export function commandRunnerContract(name: string, create: () => Promise<Comman
       expect(result.hostKey).toMatch(/^SHA256:/);
     });
 
+    it('tells while it runs how many bytes have come', async () => {
+      const heard: number[] = [];
+
+      await harness.runner.run(
+        renderedCommand({ command: 'greets', script: SCENARIOS.greets, args: ['web'] }),
+        harness.host,
+        never,
+        (bytes) => heard.push(bytes),
+      );
+
+      expect(heard.reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual('hello weboops'.length);
+    });
+
     it('says which signal ended a command', async () => {
       expect((await run('dies')).end).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
     });

@@ -24,13 +24,14 @@ export function createScriptedRunner(
 
   return {
     ran,
-    async run(command, host, signal) {
+    async run(command, host, signal, onOutput) {
       if (closed) return ended({ kind: 'unreachable', problem: 'opsagent is stopping' });
       if (signal.aborted) return ended({ kind: 'cancelled', ended: true });
       const behaviour = script(command, host);
       if (behaviour.kind !== 'unreachable') ran.push({ command, host });
       switch (behaviour.kind) {
         case 'ends':
+          onOutput?.(Buffer.byteLength(`${behaviour.stdout ?? ''}${behaviour.stderr ?? ''}`));
           return output(
             command,
             { kind: 'exited', code: behaviour.code },
