@@ -15,6 +15,8 @@ export interface Frame {
   readonly ended: boolean;
   /** More came than the limit. */
   readonly truncated: boolean;
+  /** Bytes between start and end so far, kept or not. */
+  readonly seen: number;
   /** Everything between start and end, at most the limit, without the frame. Call when the stream has ended. */
   body(): Buffer;
 }
@@ -28,11 +30,13 @@ export function createFrame(marker: string, limit: number): Frame {
   let started = false;
   let ended = false;
   let truncated = false;
+  let seen = 0;
   let group: number | undefined;
   let status: number | undefined;
 
   const keep = (bytes: Buffer): void => {
     if (!started || bytes.length === 0) return;
+    seen += bytes.length;
     const room = limit - size;
     if (bytes.length > room) truncated = true;
     if (room <= 0) return;
@@ -94,6 +98,9 @@ export function createFrame(marker: string, limit: number): Frame {
     },
     get ended() {
       return ended;
+    },
+    get seen() {
+      return seen;
     },
     get truncated() {
       return truncated;

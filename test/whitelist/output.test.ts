@@ -36,6 +36,23 @@ describe('folding', () => {
     expect(foldOutput('a\nb', 10)).toEqual({ text: 'a\nb', folded: false });
   });
 
+  it('tells equal lines in a row once, with their count, and leaves a few alone', () => {
+    expect(foldOutput('a\nb\nb\nb\nc', 1000)).toEqual({ text: 'a\nb\nb\nb\nc', folded: false });
+    expect(foldOutput(`a\n${'b\n'.repeat(900)}c`, 1000)).toEqual({
+      text: 'a\nb\n[… the line above 900 times …]\nc',
+      folded: true,
+    });
+  });
+
+  it('names the output that has all of it', () => {
+    const text = Array.from({ length: 500 }, (_, i) => `line ${i}`).join('\n');
+
+    const { text: folded, gap } = foldOutput(text, 400, 'o0123456789ab');
+
+    expect(folded).toMatch(/left out; read_output o0123456789ab has all of it …\]/);
+    expect(gap?.lines).toBeGreaterThan(400);
+  });
+
   it('keeps head and tail at line borders and says what is missing', () => {
     const lines = Array.from({ length: 500 }, (_, i) => `line ${i}`);
 

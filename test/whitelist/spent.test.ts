@@ -57,3 +57,26 @@ describe('spent once', () => {
     expect(readdirSync(join(dir, 'results'))).toEqual([`${callId}.json`]);
   });
 });
+
+describe('pruning', () => {
+  it('removes records and results from before, and nothing newer, living or without a time', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'spent-prune-'));
+    const store = await openSpentStore<string>(dir);
+    const put = (folder: string, name: string, text: string) => writeFileSync(join(dir, folder, name), text);
+    const gone = { pid: 2 ** 22 - 1, started: '1', machine: 'gone' };
+    put('spent', 'old', JSON.stringify({ at: 1, owner: gone }));
+    put('spent', 'new', JSON.stringify({ at: 100, owner: gone }));
+    put('spent', 'cut', '{"at":1');
+    put('results', 'old.json', JSON.stringify({ at: 1 }));
+    put('results', 'new.json', JSON.stringify({ at: 100 }));
+    await store.claim(callIdFor(runIdFor('console', 'e9'), 0), { at: 1 });
+
+    await store.prune(50);
+
+    expect(readdirSync(join(dir, 'results'))).toEqual(['new.json']);
+    expect(readdirSync(join(dir, 'spent')).sort()).toEqual(
+      ['cut', 'new', callIdFor(runIdFor('console', 'e9'), 0)].sort(),
+    );
+    rmSync(dir, { recursive: true });
+  });
+});

@@ -80,6 +80,12 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
   const err = createFrame(marker, maxOutputBytes);
   const stopper = createStopper(channel, options.endGroup);
   let shellEnded: string | undefined;
+  let told = 0;
+  const tell = (): void => {
+    const seen = out.seen + err.seen;
+    if (seen > told) options.onOutput?.(seen - told);
+    told = seen;
+  };
 
   const gone = new Promise<boolean>((resolve) => channel.once('close', () => resolve(true)));
   const over = await new Promise<'complete' | 'closed' | 'given-up'>((resolve) => {
@@ -103,7 +109,7 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     let begun = false;
     channel.on('data', (chunk: Buffer) => {
       out.push(chunk);
-      options.onOutput?.(chunk.length);
+      tell();
       if (!begun && out.group !== undefined) {
         begun = true;
         if (stopper.why === undefined) {
@@ -114,7 +120,7 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     });
     channel.stderr.on('data', (chunk: Buffer) => {
       err.push(chunk);
-      options.onOutput?.(chunk.length);
+      tell();
       afterExit();
     });
     channel.once('exit', (code: number | null, name?: string) => {
