@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connect } from '../../../src/backends/redis/client.ts';
 import { startEmbeddedRedis } from '../../../src/backends/redis/embedded.ts';
+import { until } from '../../contract/until.ts';
 import { recordingLogger } from '../../fakes/logger.ts';
 import { needs } from '../../needs.ts';
 
@@ -42,6 +43,22 @@ needs('redis-server')('the embedded redis', () => {
     await redis.stop();
   });
 
+  it('is told nothing of our environment but where programs are: the tokens are in the rest', async () => {
+    const redis = await startEmbeddedRedis(dir, logger);
+    const client = connect({ socket: redis.socket }, logger);
+    const pid = /process_id:(\d+)/.exec(await client.info('server'))?.[1];
+    const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+
+    // Redis writes over its own to name itself; the shell that keeps it shows what both were given, and adds its place.
+    const variables = [pid, parent].flatMap((process) =>
+      readFileSync(`/proc/${process}/environ`, 'utf8').split('\0'),
+    );
+    const names = variables.map((variable) => variable.replace(/=.*/s, ''));
+    expect(names.filter((name) => name !== '' && name !== 'PWD')).toEqual(['PATH']);
+    client.disconnect();
+    await redis.stop();
+  });
+
   it('takes over one that still answers, and ends it at its stop', async () => {
     const left = await startEmbeddedRedis(dir, logger);
 
@@ -53,6 +70,26 @@ needs('redis-server')('the embedded redis', () => {
     expect(fresh.adopted).toBe(false);
     await fresh.stop();
     await left.stop();
+  });
+
+  it('starts it again when it was ended by somebody else, with all that it had on disk', async () => {
+    const redis = await startEmbeddedRedis(dir, logger);
+    const client = connect({ socket: redis.socket }, logger);
+    await client.set('kept', 'yes');
+    await client.bgrewriteaof();
+    await until('the file to be written', async () =>
+      (await client.info('persistence')).includes('aof_rewrite_in_progress:0'),
+    );
+    const pid = async () => /process_id:(\d+)/.exec(await client.info('server'))?.[1];
+    const first = Number(await pid());
+
+    process.kill(first, 'SIGKILL');
+
+    await until('another one', async () => Number(await pid().catch(() => first)) !== first, 10_000);
+    expect(await client.get('kept')).toBe('yes');
+    client.disconnect();
+    await redis.stop();
+    expect(existsSync(redis.socket)).toBe(false);
   });
 
   it('clears a socket that nobody answers on', async () => {
