@@ -90,7 +90,7 @@ function banner(role: 'all' | 'bot' | 'worker', config: Config, instance: Instan
 function redisText({ embedded, redis }: Instance): string {
   if (!embedded) return addressText(redis);
   if (embedded.kind === 'stand-in') return 'in-process stand-in, keeps nothing';
-  return `private ${embedded.kind} on ${embedded.socket}${embedded.adopted ? ', taken over' : ''}`;
+  return `private ${embedded.kind} on ${embedded.socket}${embedded.takenOver ? ', with the data of one that was left running' : ''}`;
 }
 
 function hostsText(config: Config): string {

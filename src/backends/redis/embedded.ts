@@ -14,8 +14,8 @@ import type { Logger } from '../../core/ports.ts';
 export interface EmbeddedRedis {
   readonly kind: 'redis-server' | 'valkey-server' | 'stand-in';
   readonly socket: string;
-  /** A Redis that a killed instance left running was taken over. */
-  readonly adopted: boolean;
+  /** A killed instance had left its Redis running: that one was ended and its data taken over. */
+  readonly takenOver: boolean;
   stop(): Promise<void>;
 }
 
@@ -36,8 +36,8 @@ wait $redis
 kill $guard 2>/dev/null`;
 
 /**
- * Starts it, or takes over one that still answers on the socket. The caller holds the data directory's lock, so
- * whoever started that one is gone. `path` is where programs are found, and all that the server sees of our
+ * Starts it. One that still answers on the socket is ended first: the caller holds the data directory's lock, so
+ * whoever started that one is gone, and only a child of ours ends with us. `path` is where programs are found, and all that the server sees of our
  * environment: the tokens are in the rest. Throws OpsError `store-unavailable` when it does not come up.
  */
 export async function startEmbeddedRedis(
@@ -50,18 +50,17 @@ export async function startEmbeddedRedis(
   chmodSync(dir, 0o700);
   const socket = socketPath(dir);
 
-  if (existsSync(socket)) {
-    if (await answers(socket)) {
-      logger.info({ socket }, 'embedded redis taken over');
-      return { kind: 'redis-server', socket, adopted: true, stop: () => shutDown(socket) };
-    }
-    rmSync(socket);
+  const takenOver = existsSync(socket) && (await answers(socket));
+  if (takenOver) {
+    logger.warn({ socket }, 'embedded redis of a killed instance ended, its data is kept');
+    await shutDown(socket);
   }
+  rmSync(socket, { force: true });
   const kind = installedServer(path);
   if (!kind) {
     // Loaded only here: it brings an interpreter along that nobody with a Redis needs.
     const { startStandIn } = await import('./stand-in.ts');
-    return { kind: 'stand-in', socket, adopted: false, stop: await startStandIn(socket) };
+    return { kind: 'stand-in', socket, takenOver, stop: await startStandIn(socket) };
   }
 
   const stop = await keepServer(
@@ -69,7 +68,7 @@ export async function startEmbeddedRedis(
     () => answers(socket),
     logger,
   );
-  return { kind, socket, adopted: false, stop };
+  return { kind, socket, takenOver, stop };
 }
 
 function socketPath(dir: string): string {
@@ -188,7 +187,13 @@ async function answers(socket: string): Promise<boolean> {
 }
 
 async function shutDown(socket: string): Promise<void> {
-  await once(socket, (redis) => redis.shutdown('NOSAVE'));
+  await once(socket, (redis) => redis.shutdown());
+  const giveUp = Date.now() + stopWithinMs;
+  while (await answers(socket)) {
+    if (Date.now() > giveUp)
+      throw new OpsError('store-unavailable', `The Redis that was left running on ${socket} does not end.`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** One command on a connection of its own that never retries; undefined when nobody answers. */
