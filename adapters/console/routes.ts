@@ -54,7 +54,7 @@ export function createRoutes(options: RouteOptions): Hono {
   app.notFound((c) => failure(c, 404, 'not-found', 'There is nothing at this address.'));
   app.onError((error, c) => {
     const problem = problemOf(error);
-    options.logger.error({ error, path: c.req.path, code: problem.code }, 'console request failed');
+    options.logger.error({ err: error, path: c.req.path, code: problem.code }, 'console request failed');
     const status = problem.code === 'internal' ? 500 : 503;
     return failure(c, status, problem.code, problem.message, problem.remedy);
   });
@@ -80,7 +80,8 @@ async function session(c: Context, guard: Guard, next: () => Promise<void>): Pro
   const token = c.req.query('token');
   if (token !== undefined && c.req.method === 'GET' && isPagePath(c.req.path) && guard.isToken(token)) {
     c.header('Set-Cookie', guard.sessionCookie(c.req.header('host')));
-    return c.redirect(c.req.path, 303);
+    // As it was sent: decoded it could hold what no header may.
+    return c.redirect(new URL(c.req.url).pathname, 303);
   }
   const refused = guard.refusal({
     method: c.req.method,

@@ -1,5 +1,5 @@
 /** Which files an audit folder holds, and their lines as raw bytes. One file a day and writer: `2026-01-31.whitelist.jsonl`. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface AuditFile {
@@ -36,7 +36,10 @@ export function readLines(
   dir: string,
   name: string,
 ): { readonly lines: readonly Buffer[]; readonly torn: Buffer } {
-  const bytes = readFileSync(join(dir, name));
+  const file = join(dir, name);
+  // A device in its place would be read without end.
+  if (!statSync(file).isFile()) throw new Error(`${file} is no file`);
+  const bytes = readFileSync(file);
   const lines: Buffer[] = [];
   let start = 0;
   for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {

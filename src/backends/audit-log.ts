@@ -78,6 +78,8 @@ export async function openAuditLog(options: AuditLogOptions): Promise<NamedAudit
       try {
         const at = new Date(clock.now()).toISOString();
         const file = await fileOf(at.slice(0, 10));
+        // Deleted under us, it would take every line and keep none.
+        if ((await file.handle.stat()).nlink === 0) throw new Error('the audit file was deleted');
         const next = { ...head };
         const lines = batch.map(({ event }) => {
           const { line, hash } = writeLine(

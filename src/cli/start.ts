@@ -76,21 +76,14 @@ function banner(role: 'all' | 'bot' | 'worker', config: Config, instance: Instan
           'No redis-server or valkey-server is installed: threads and waiting approvals are lost at a stop.',
         ]
       : [];
-  const open =
-    role === 'worker'
-      ? []
-      : [
-          '',
-          'Open the console (the link signs this browser in; UI_PORT sets the port):',
-          `  ${instance.console.link()}`,
-        ];
+  const open = role === 'worker' ? [] : ['', ...consoleText(config, instance)];
   return [`opsagent ${version} is ready.`, ...lines, ...notice, ...open, ''].join('\n');
 }
 
 function redisText({ embedded, redis }: Instance): string {
   if (!embedded) return addressText(redis);
   if (embedded.kind === 'stand-in') return 'in-process stand-in, keeps nothing';
-  return `private ${embedded.kind} on ${embedded.socket}${embedded.adopted ? ', taken over' : ''}`;
+  return `private ${embedded.kind} on ${embedded.socket}${embedded.takenOver ? ', with the data of one that was left running' : ''}`;
 }
 
 function hostsText(config: Config): string {
@@ -99,4 +92,10 @@ function hostsText(config: Config): string {
   return names.length <= 5
     ? names.join(', ')
     : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+}
+
+/** A token that somebody configured is not repeated here: this output ends up in logs. */
+function consoleText(config: Config, { console: page }: Instance): string[] {
+  const link = config.console.token ? `${page.url()}?token=<OPSAGENT_CONSOLE_TOKEN>` : page.link();
+  return ['Open the console (the link signs this browser in; UI_PORT sets the port):', `  ${link}`];
 }

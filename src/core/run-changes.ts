@@ -21,11 +21,16 @@ import {
 import type { SignedRequest } from './signed.ts';
 import { type CallState, isSettled, type ToolCall } from './tool-call.ts';
 
+/** A lease that ends later than so many lease times from now is none: a clock went back, or a stranger wrote it. */
+const believedLeases = 12;
+
 /** Takes the run for a worker, or renews its lease. Undefined while somebody else's lease lives. */
 export function claim(run: Run, owner: string, now: number, leaseMs: number): Run | undefined {
   if (hasEnded(run)) return run;
-  if (run.state.kind === 'running' && run.state.owner !== owner && run.state.leaseUntil > now)
-    return undefined;
+  if (run.state.kind === 'running' && run.state.owner !== owner) {
+    const left = run.state.leaseUntil - now;
+    if (left > 0 && left <= believedLeases * leaseMs) return undefined;
+  }
   return { ...run, updatedAt: now, state: { kind: 'running', owner, leaseUntil: now + leaseMs } };
 }
 

@@ -8,7 +8,7 @@ import type { Problem } from './errors.ts';
 import type { ApprovalId, RunId } from './ids.ts';
 import type { Json } from './json.ts';
 import type { SignedRequest } from './signed.ts';
-import type { ToolCall } from './tool-call.ts';
+import { isCallable, type ToolCall } from './tool-call.ts';
 
 export type RunState =
   | { readonly kind: 'queued' }
@@ -141,8 +141,12 @@ export function dueAt(run: Run): number | undefined {
       return run.updatedAt;
     case 'running':
       return run.state.leaseUntil;
-    case 'waiting':
-      return Math.min(...pendingApprovals(run).map((a) => a.expiresAt), Number.MAX_SAFE_INTEGER);
+    case 'waiting': {
+      const pending = pendingApprovals(run);
+      // Decided or stopped, and the nudge that says so may have been lost: then it is overdue since.
+      if (run.stop || pending.length === 0 || allCalls(run).some(isCallable)) return run.updatedAt;
+      return Math.min(...pending.map((a) => a.expiresAt));
+    }
     default:
       return run.told ? undefined : run.updatedAt;
   }

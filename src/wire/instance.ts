@@ -79,7 +79,9 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
   const listed = tools?.list();
   listed?.catch(() => {});
 
-  const embedded = config.redisUrl ? undefined : await startEmbeddedRedis(config.dataDir, logger);
+  const embedded = config.redisUrl
+    ? undefined
+    : await startEmbeddedRedis(config.dataDir, logger, options.env.PATH);
   if (embedded) stops.add('redis', () => embedded.stop());
   const address: RedisAddress = config.redisUrl
     ? { url: config.redisUrl }
@@ -94,12 +96,15 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
 
   const policy = openPolicy(config, { audit, clock, logger });
   const ready = { now: false };
-  const directory = directoryOf(config, async () => ({
-    ready: ready.now,
-    version,
-    redis: (await redis.ping().catch(() => 'down')) === 'PONG' ? 'up' : 'down',
-    platforms: adapters.all.map((a) => a.platform),
-  }));
+  const directory = directoryOf(config, async () => {
+    const isUp = (await redis.ping().catch(() => 'down')) === 'PONG';
+    return {
+      ready: ready.now && isUp,
+      version,
+      redis: isUp ? 'up' : 'down',
+      platforms: adapters.all.map((a) => a.platform),
+    };
+  });
   const token = consoleToken(config.dataDir, config.console?.token);
   const adapters = await loadAdapters(
     {

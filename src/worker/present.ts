@@ -87,7 +87,8 @@ export class Presenter {
   }
 
   private next(): Drawing | undefined {
-    if (!this.wanted) return undefined;
+    // Of a platform that is not served here (switched off since) nothing can be shown, and nothing waits to be.
+    if (!this.wanted || !this.parts.adapter) return undefined;
     return draw(this.wanted.run, this.wanted.streaming).find(
       ({ key, view }) => this.shown.get(key) !== JSON.stringify(view),
     );

@@ -190,6 +190,26 @@ describe('an audit log that cannot be written', () => {
     renameSync(`${dir}-away`, dir);
   });
 
+  it('refuses when its file was deleted under it, and what goes on after that shows the gap', async () => {
+    const log = await start();
+    await log.record(note(1));
+    rmSync(join(dir, today));
+
+    await expect(log.record(note(2))).rejects.toMatchObject({ problem: { code: 'audit-unwritable' } });
+    await log.record(note(3));
+
+    expect(readAudit(dir).map((e) => e.runId)).toEqual(['run-3']);
+    expect(verifyAudit(dir)).toMatchObject([{ ok: false, what: 'number 1 is missing; this is 2' }]);
+  });
+
+  it('is not opened where a device stands in place of its file', async () => {
+    await (await start()).close();
+    symlinkSync('/dev/full', join(dir, today));
+
+    await expect(start()).rejects.toMatchObject({ problem: { code: 'audit-unwritable' } });
+    rmSync(join(dir, today));
+  });
+
   it('is not opened where a folder cannot be made', async () => {
     writeFileSync(dir, 'a file');
 

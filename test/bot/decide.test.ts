@@ -72,6 +72,19 @@ describe('a decision', () => {
     expect(nudged).toEqual([run.id]);
   });
 
+  it('counts though nobody can be told of it: the sweep finds the run', async () => {
+    const { store, audit, clock, run, request, approval } = await setUp();
+    const parts = { store, audit, clock, policy: () => teamPolicy, sign: testSign };
+    const nudge = () => Promise.reject(new Error('the queue is away'));
+    const press = { eventId: 'click', approvalId: request.id, user: bob, groups: [], at: clock.now() };
+
+    const decided = await decideOn({ ...parts, nudge }, { ...press, verdict: 'approve' });
+
+    expect(decided).toEqual({ kind: 'counted', text: 'Approved.' });
+    expect((await approval())?.verdict).toBe('approved');
+    expect(await store.due(clock.now(), 10)).toEqual([run.id]);
+  });
+
   it('to deny settles the call with the reason for the agent to read', async () => {
     const { decide, now } = await setUp();
 

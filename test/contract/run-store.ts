@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { runIdFor } from '../../src/core/ids.ts';
 import type { RunStore } from '../../src/core/ports.ts';
 import { askStop, claim, end, join, markTold, release } from '../../src/core/run-changes.ts';
+import { waitingRun } from '../fakes/approvals.ts';
 import { owner, signedRequest, testRun, thread } from '../fakes/requests.ts';
 
 export function runStoreContract(
@@ -90,7 +91,7 @@ export function runStoreContract(
     );
 
     it(
-      'lists what is due: new runs at once, leased ones when the lease ends, told ones never',
+      'lists what is due: new runs at once, leased ones when the lease ends, those that wait when their time is up or nobody is waited for, told ones never',
       using(async (store) => {
         const run = testRun('e1', 'x', { at: 1_000 });
         await store.create(run);
@@ -102,12 +103,18 @@ export function runStoreContract(
         expect(await store.due(7_000, 10)).toEqual([run.id]);
 
         await store.update(run.id, (r) => release(r, 'waiting', 3_000));
-        expect(await store.due(Number.MAX_SAFE_INTEGER - 1, 10)).toEqual([]);
+        expect(await store.due(2_999, 10)).toEqual([]);
+        expect(await store.due(3_000, 10)).toEqual([run.id]);
 
         await store.update(run.id, (r) => end(r, { kind: 'finished' }, 4_000));
         expect(await store.due(100_000, 10)).toEqual([run.id]);
         await store.update(run.id, markTold);
         expect(await store.due(100_000, 10)).toEqual([]);
+
+        const { run: waiting } = waitingRun(owner, { expiresAt: 9_000 });
+        await store.create(waiting);
+        expect(await store.due(8_999, 10)).toEqual([]);
+        expect(await store.due(9_000, 10)).toEqual([waiting.id]);
       }),
     );
 

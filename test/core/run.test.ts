@@ -42,6 +42,15 @@ describe('a lease', () => {
     expect(owns(mine, 'b')).toBe(false);
   });
 
+  it('that no worker can have taken keeps nobody out: a clock went back, or it was written by a stranger', () => {
+    const held = (leaseUntil: number) =>
+      ({ ...testRun('e1'), state: { kind: 'running', owner: 'w9', leaseUntil } }) as const;
+
+    expect(claim(held(3_600_000), 'w1', 0, 5_000)?.state).toMatchObject({ owner: 'w1', leaseUntil: 5_000 });
+    expect(claim(held(Number.MAX_SAFE_INTEGER), 'w1', 0, 5_000)?.state).toMatchObject({ owner: 'w1' });
+    expect(claim(held(20_000), 'w1', 0, 5_000)).toBeUndefined();
+  });
+
   it('is given back to people or to whoever comes next', () => {
     const mine = claim(testRun('e1'), 'a', 1_000, 5_000);
     if (!mine) throw new Error('not claimed');
@@ -102,6 +111,16 @@ describe('an approval', () => {
 
   it('makes its run due when it runs out', () => {
     expect(dueAt(waitingRun(ann, { expiresAt: 9_000 }).run)).toBe(9_000);
+  });
+
+  it('makes its run due at once when it is decided or stopped, whether or not anybody was told', () => {
+    const { run } = waitingRun(ann, { expiresAt: 9_000 });
+    const [pending] = pendingApprovals(run);
+    if (!pending) throw new Error('no approval');
+
+    for (const verdict of ['approved', 'denied', 'expired'] as const)
+      expect(dueAt(decideApproval(run, { ...pending, verdict }, 'no'))).toBe(run.updatedAt);
+    expect(dueAt(askStop(run, bob, 3_000))).toBe(run.updatedAt);
   });
 });
 

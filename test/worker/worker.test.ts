@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Conversation } from '../../src/core/conversation.ts';
 import { claim } from '../../src/core/run-changes.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { recordingLogger } from '../fakes/logger.ts';
 import { createMemoryRunQueue } from '../fakes/memory-run-queue.ts';
+import { testRun } from '../fakes/requests.ts';
 import { scriptedModel } from '../fakes/scripted-model.ts';
 import { newTeam, newWorld } from '../fakes/team.ts';
 
@@ -42,5 +44,18 @@ describe('a worker', () => {
     const run = received.kind === 'accepted' ? await team.store.load(received.runId) : undefined;
     expect(run?.state.kind).toBe('running');
     expect(run && claim(run, 'next', world.clock.now() + 6_000, 5_000)?.state.kind).toBe('running');
+  });
+
+  it('brings a run of a platform that is switched off here to its end, with nothing to show it on', async () => {
+    const world = newWorld();
+    const team = newTeam(world, scriptedModel([{ text: 'All fine.' }]));
+    const elsewhere: Conversation = { platform: 'slack', channel: 'C1', thread: '1.1' };
+    const run = testRun('1.1', 'disk?', { conversation: elsewhere });
+    await team.store.create(run);
+
+    await team.advancer.advance(run.id);
+
+    expect(await team.store.load(run.id)).toMatchObject({ state: { kind: 'finished' }, told: true });
+    expect(world.room.posts).toEqual([]);
   });
 });

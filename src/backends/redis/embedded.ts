@@ -14,15 +14,17 @@ import type { Logger } from '../../core/ports.ts';
 export interface EmbeddedRedis {
   readonly kind: 'redis-server' | 'valkey-server' | 'stand-in';
   readonly socket: string;
-  /** A Redis that a killed instance left running was taken over. */
-  readonly adopted: boolean;
+  /** A killed instance had left its Redis running: that one was ended and its data taken over. */
+  readonly takenOver: boolean;
   stop(): Promise<void>;
 }
 
 /** sun_path is 108 bytes on Linux and 104 on macOS, terminator included. */
 const longestSocketPath = 100;
+const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const readyWithinMs = 10_000;
 const stopWithinMs = 3_000;
+const restartAfterMs = 500;
 
 // The shell holds the read end of a pipe from us. When we are gone, even by SIGKILL, the pipe closes and it ends Redis.
 const keeper = `"$@" </dev/null >&2 &
@@ -34,31 +36,39 @@ wait $redis
 kill $guard 2>/dev/null`;
 
 /**
- * Starts it, or takes over one that still answers on the socket. The caller holds the data directory's lock, so
- * whoever started that one is gone. Throws OpsError `store-unavailable` when it does not come up.
+ * Starts it. One that still answers on the socket is ended first: the caller holds the data directory's lock, so
+ * whoever started that one is gone, and only a child of ours ends with us. `path` is where programs are found, and all that the server sees of our
+ * environment: the tokens are in the rest. Throws OpsError `store-unavailable` when it does not come up.
  */
-export async function startEmbeddedRedis(dataDir: string, logger: Logger): Promise<EmbeddedRedis> {
+export async function startEmbeddedRedis(
+  dataDir: string,
+  logger: Logger,
+  path = standardPath,
+): Promise<EmbeddedRedis> {
   const dir = join(dataDir, 'redis');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
   const socket = socketPath(dir);
 
-  if (existsSync(socket)) {
-    if (await answers(socket)) {
-      logger.info({ socket }, 'embedded redis taken over');
-      return { kind: 'redis-server', socket, adopted: true, stop: () => shutDown(socket) };
-    }
-    rmSync(socket);
+  const takenOver = existsSync(socket) && (await answers(socket));
+  if (takenOver) {
+    logger.warn({ socket }, 'embedded redis of a killed instance ended, its data is kept');
+    await shutDown(socket);
   }
-  const kind = installedServer();
+  rmSync(socket, { force: true });
+  const kind = installedServer(path);
   if (!kind) {
     // Loaded only here: it brings an interpreter along that nobody with a Redis needs.
     const { startStandIn } = await import('./stand-in.ts');
-    return { kind: 'stand-in', socket, adopted: false, stop: await startStandIn(socket) };
+    return { kind: 'stand-in', socket, takenOver, stop: await startStandIn(socket) };
   }
 
-  const stop = await startServer(kind, dir, socket);
-  return { kind, socket, adopted: false, stop };
+  const stop = await keepServer(
+    () => startServer(kind, dir, socket, path),
+    () => answers(socket),
+    logger,
+  );
+  return { kind, socket, takenOver, stop };
 }
 
 function socketPath(dir: string): string {
@@ -74,14 +84,54 @@ function socketPath(dir: string): string {
   return join(far, 'redis.sock');
 }
 
-/** Which server is installed here, if any. */
-export function installedServer(): 'redis-server' | 'valkey-server' | undefined {
+/** Which server is installed here, if any; without a path, on that of this process. */
+export function installedServer(path?: string): 'redis-server' | 'valkey-server' | undefined {
+  const env = path === undefined ? {} : { env: { PATH: path } };
   return (['redis-server', 'valkey-server'] as const).find(
-    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+    (name) => spawnSync(name, ['--version'], { stdio: 'ignore', ...env }).status === 0,
   );
 }
 
-async function startServer(name: string, dir: string, socket: string): Promise<() => Promise<void>> {
+interface Server {
+  readonly exited: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts it, and again whenever it ends by itself: all that waits for people is in its file, not in its memory. */
+async function keepServer(
+  start: () => Promise<Server>,
+  isThere: () => Promise<boolean>,
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  let server = await start();
+  let isStopping = false;
+  const watch = async (): Promise<void> => {
+    await server.exited;
+    while (!isStopping) {
+      logger.error({}, 'the embedded redis has ended, starting it again');
+      await new Promise((resolve) => setTimeout(resolve, restartAfterMs));
+      // Somebody who took the directory over has one there: it is theirs to keep.
+      if (isStopping || (await isThere())) return;
+      try {
+        server = await start();
+      } catch (err) {
+        logger.error({ err }, 'the embedded redis did not start again');
+        continue;
+      }
+      // Stopped while it was being started: it ends as if it had been there.
+      if (isStopping) return server.stop();
+      await server.exited;
+    }
+  };
+  const watching = watch();
+  return async () => {
+    isStopping = true;
+    await server.stop();
+    await watching;
+  };
+}
+
+async function startServer(name: string, dir: string, socket: string, path: string): Promise<Server> {
   const settings = {
     port: '0',
     unixsocket: socket,
@@ -98,6 +148,7 @@ async function startServer(name: string, dir: string, socket: string): Promise<(
   // Its own process group: Ctrl-C in the terminal is for us, and we stop Redis last.
   const child = spawn('/bin/sh', ['-c', keeper, 'sh', name, ...args], {
     stdio: ['pipe', 'ignore', 'ignore'],
+    env: { PATH: path },
     detached: true,
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -118,13 +169,16 @@ async function startServer(name: string, dir: string, socket: string): Promise<(
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return async () => {
-    child.stdin.end();
-    const late = setTimeout(() => {
-      if (child.pid) process.kill(-child.pid, 'SIGKILL');
-    }, stopWithinMs);
-    await exited;
-    clearTimeout(late);
+  return {
+    exited,
+    async stop() {
+      child.stdin.end();
+      const late = setTimeout(() => {
+        if (child.pid && !ended) process.kill(-child.pid, 'SIGKILL');
+      }, stopWithinMs);
+      await exited;
+      clearTimeout(late);
+    },
   };
 }
 
@@ -133,7 +187,13 @@ async function answers(socket: string): Promise<boolean> {
 }
 
 async function shutDown(socket: string): Promise<void> {
-  await once(socket, (redis) => redis.shutdown('NOSAVE'));
+  await once(socket, (redis) => redis.shutdown());
+  const giveUp = Date.now() + stopWithinMs;
+  while (await answers(socket)) {
+    if (Date.now() > giveUp)
+      throw new OpsError('store-unavailable', `The Redis that was left running on ${socket} does not end.`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** One command on a connection of its own that never retries; undefined when nobody answers. */

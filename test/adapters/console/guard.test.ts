@@ -40,6 +40,14 @@ describe('the console over HTTP', () => {
     expect(it0.inbox.mentions).toEqual([]);
   });
 
+  it('sends the token back out of any address as it was sent, so that no header can be written by it', async () => {
+    const answer = await it0.get(`/t/%0d%0aSet-Cookie:a=b?token=${token}`, {});
+
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get('location')).toBe('/t/%0d%0aSet-Cookie:a=b');
+    expect(answer.headers.getSetCookie()).toHaveLength(1);
+  });
+
   it('takes the token once, out of the address, for a cookie that does not hold it', async () => {
     const first = await it0.get(`/t/abc?token=${token}`, {});
     const cookie = first.headers.get('set-cookie') ?? '';

@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connect } from '../../../src/backends/redis/client.ts';
 import { startEmbeddedRedis } from '../../../src/backends/redis/embedded.ts';
+import { until } from '../../contract/until.ts';
 import { recordingLogger } from '../../fakes/logger.ts';
 import { needs } from '../../needs.ts';
 
@@ -42,17 +43,53 @@ needs('redis-server')('the embedded redis', () => {
     await redis.stop();
   });
 
-  it('takes over one that still answers, and ends it at its stop', async () => {
-    const left = await startEmbeddedRedis(dir, logger);
+  it('is told nothing of our environment but where programs are: the tokens are in the rest', async () => {
+    const redis = await startEmbeddedRedis(dir, logger);
+    const client = connect({ socket: redis.socket }, logger);
+    const pid = /process_id:(\d+)/.exec(await client.info('server'))?.[1];
+    const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 
-    const taken = await startEmbeddedRedis(dir, logger);
-    expect(taken).toMatchObject({ adopted: true, socket: left.socket });
-    await taken.stop();
+    // Redis writes over its own to name itself; the shell that keeps it shows what both were given, and adds its place.
+    const variables = [pid, parent].flatMap((process) =>
+      readFileSync(`/proc/${process}/environ`, 'utf8').split('\0'),
+    );
+    const names = variables.map((variable) => variable.replace(/=.*/s, ''));
+    expect(names.filter((name) => name !== '' && name !== 'PWD')).toEqual(['PATH']);
+    client.disconnect();
+    await redis.stop();
+  });
 
-    const fresh = await startEmbeddedRedis(dir, logger);
-    expect(fresh.adopted).toBe(false);
-    await fresh.stop();
-    await left.stop();
+  it('ends one that was left running and takes over its data', async () => {
+    const left = join(dir, 'redis', 'redis.sock');
+    mkdirSync(join(dir, 'redis'));
+    const settings = [
+      '--port',
+      '0',
+      '--unixsocket',
+      left,
+      '--dir',
+      join(dir, 'redis'),
+      '--appendonly',
+      'yes',
+    ];
+    const orphan = spawn('redis-server', settings, { stdio: 'ignore' });
+    const before = connect({ socket: left }, logger);
+    await until('the orphan to answer', () =>
+      before.set('kept', 'yes').then(
+        () => true,
+        () => false,
+      ),
+    );
+    before.disconnect();
+
+    const redis = await startEmbeddedRedis(dir, logger);
+
+    expect(redis).toMatchObject({ takenOver: true, socket: left });
+    await until('the orphan to end', () => orphan.exitCode !== null);
+    const after = connect({ socket: left }, logger);
+    expect(await after.get('kept')).toBe('yes');
+    after.disconnect();
+    await redis.stop();
   });
 
   it('clears a socket that nobody answers on', async () => {
@@ -66,7 +103,7 @@ needs('redis-server')('the embedded redis', () => {
 
     const redis = await startEmbeddedRedis(dir, logger);
 
-    expect(redis.adopted).toBe(false);
+    expect(redis.takenOver).toBe(false);
     await redis.stop();
   });
 

@@ -71,6 +71,25 @@ for (const kind of ['real', 'stand-in'] as const) {
   });
 }
 
+needs('redis-server')('the index of events on Redis', () => {
+  it('is believed only where the run itself has taken the event in', async () => {
+    const redis = await testRedis('real');
+    const logger = recordingLogger();
+    const client = connect(redis.address, logger);
+    const store = createRedisRunStore(client, logger);
+    const run = testRun('mine');
+    await store.create(run);
+    await client.set('opsagent:event:console:absent', 'r00000000000000000000');
+    await client.set('opsagent:event:console:another', run.id);
+
+    expect(await store.byEvent('console', 'mine')).toBe(run.id);
+    expect(await store.byEvent('console', 'absent')).toBeUndefined();
+    expect(await store.byEvent('console', 'another')).toBeUndefined();
+    client.disconnect();
+    await redis.close();
+  });
+});
+
 describe('run store without Redis', () => {
   it('says that nothing was kept, within seconds', async () => {
     const logger = recordingLogger();

@@ -46,6 +46,8 @@ export function acceptWebSocket(
       }
     }
   });
+  // A client that died has closed its half: without ours the socket would stay open.
+  stream.on('end', () => stream.end());
   stream.on('error', () => stream.destroy());
   stream.on('close', handlers.closed);
 
