@@ -50,7 +50,7 @@ describe('a worker', () => {
     const world = newWorld();
     const team = newTeam(world, scriptedModel([{ text: 'All fine.' }]));
     const elsewhere: Conversation = { platform: 'slack', channel: 'C1', thread: '1.1' };
-    const run = testRun('1.1', 'disk?', { conversation: elsewhere });
+    const run = testRun('1.1', 'disk?', { conversation: elsewhere, at: world.clock.now() });
     await team.store.create(run);
 
     await team.advancer.advance(run.id);
