@@ -3,12 +3,13 @@
  */
 import { join } from 'node:path';
 import { readAudit, verifyAudit } from '../backends/audit-verify.ts';
-import { loadConfig, readEnvironment } from '../config.ts';
+import { loadPlace } from '../config/place.ts';
+import { readEnvironment } from '../config.ts';
 import { OpsError } from '../core/errors.ts';
 import { visible } from '../core/visible.ts';
 import { exitCodes } from './exit-codes.ts';
 
-const auditDir = () => join(loadConfig('cli', readEnvironment(), process.cwd()).dataDir, 'audit');
+const auditDir = () => join(loadPlace(readEnvironment(), process.cwd()).dataDir, 'audit');
 
 export function show(options: {
   readonly run?: string;

@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningInstance } from '../backends/data-dir.ts';
-import { loadConfig, readEnvironment } from '../config.ts';
+import { loadPlace } from '../config/place.ts';
+import { readEnvironment } from '../config.ts';
 import { OpsError } from '../core/errors.ts';
 import type { BoardEntry, Received } from '../core/ports.ts';
 
@@ -32,7 +33,7 @@ const notRunning = (where: string) =>
 
 /** Throws OpsError when nothing runs or the token is not to be had. */
 export function connectClient(): Client {
-  const config = loadConfig('cli', readEnvironment(), process.cwd());
+  const config = loadPlace(readEnvironment(), process.cwd());
   const base = runningInstance(config.dataDir)?.url ?? `http://127.0.0.1:${config.console?.port ?? 7860}/`;
   const token = config.console?.token ?? readToken(config.dataDir, base);
 

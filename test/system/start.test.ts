@@ -1,7 +1,7 @@
 /**
  * `opsagent start` and the commands beside it, on nothing but this machine: defaults, answers, exit codes, restarts.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -124,6 +124,21 @@ needs('redis-server')('opsagent start with nothing configured', () => {
       expect(waiting.code).toBe(4);
       expect(waiting.stderr).toContain('needs approval (1 of owner)');
       expect([left.code, left.stdout]).toEqual([0, expect.stringMatching(/^r[0-9a-f]{20} in thread t/)]);
+    },
+    limit,
+  );
+
+  it(
+    'can be asked while a file of the configuration is broken',
+    async () => {
+      const folder = join(program.dir, 'config');
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'policy.yaml'), 'people: {');
+
+      const { code } = await program.run('ask', 'Show me the memory usage');
+      rmSync(folder, { recursive: true });
+
+      expect(code).toBe(0);
     },
     limit,
   );
