@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { runIdFor } from '../../src/core/ids.ts';
 import type { RunStore } from '../../src/core/ports.ts';
-import { askStop, claim, end, join, markTold, release } from '../../src/core/run-changes.ts';
+import { askStop, claim, end, join, markTold, release, settleCall } from '../../src/core/run-changes.ts';
 import { waitingRun } from '../fakes/approvals.ts';
 import { owner, signedRequest, testRun, thread } from '../fakes/requests.ts';
 
@@ -141,6 +141,30 @@ export function runStoreContract(
         expect(await store.byEvent('console', 'e1')).toBe(run.id);
         expect(await store.byEvent('console', 'e2')).toBe(run.id);
         expect(await store.byEvent('slack', 'e1')).toBeUndefined();
+      }),
+    );
+
+    it(
+      'keeps every part that a run can have',
+      using(async (store) => {
+        const { run, request } = waitingRun(owner);
+        const ran = {
+          command: 'uptime',
+          host: 'local',
+          line: 'uptime',
+          end: { kind: 'timed-out', ended: true },
+          ms: 3,
+          output: 'up',
+          truncated: true,
+          outputId: 'o1',
+          gap: { lines: 2, characters: 40 },
+        } as const;
+        const done = { kind: 'done', ms: 5, result: { text: 'up', isError: false, ran: [ran] } } as const;
+        const full = askStop(settleCall(run, request.callId, done), owner, 9_000);
+
+        await store.create(full);
+
+        expect(await store.load(full.id)).toEqual(full);
       }),
     );
 

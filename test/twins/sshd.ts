@@ -6,8 +6,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Host } from '../../src/core/command.ts';
+import { programPath } from '../system-packages.mjs';
 
 export interface SshdOptions {
   /** Key type of the host; default ed25519. */
@@ -17,6 +18,8 @@ export interface SshdOptions {
   readonly maxSessions?: number;
   /** Login shells to make keys for, by name on the PATH. */
   readonly shells?: readonly string[];
+  /** Where sshd looks for the keys of the user who logs in, relative to the home; default one file for whoever runs it. */
+  readonly authorizedKeysFile?: string;
 }
 
 export interface Sshd {
@@ -34,6 +37,13 @@ export interface Sshd {
   /** What sshd has logged so far. */
   log(): string;
   stop(): Promise<void>;
+}
+
+/** A user of this machine, for as long as a test runs; the name is `oat`, eight hex digits and a letter. */
+export interface LoginUser {
+  readonly name: string;
+  readonly home: string;
+  readonly shellPath: string;
 }
 
 /** Starts it and waits until it listens. `stop` ends it and the connections it has. */
@@ -63,7 +73,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       ...(options.secondHostKey === undefined
         ? []
         : [`HostKey ${makeKey(join(dir, 'host2'), options.secondHostKey)}`]),
-      `AuthorizedKeysFile ${join(dir, 'authorized_keys')}`,
+      `AuthorizedKeysFile ${options.authorizedKeysFile ?? join(dir, 'authorized_keys')}`,
       `PidFile ${join(dir, 'pid')}`,
       'LogLevel VERBOSE',
       'StrictModes no',
@@ -130,6 +140,84 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   };
 }
 
+/** Whose run a user belongs to stands in its comment field, so that a live run's users are left alone. */
+const COMMENT = 'opsagent test of process ';
+
+/** Makes a user of this machine with that home and login shell, who can log in with a key only. Needs root. */
+export function addUser({ name, home, shellPath }: LoginUser): void {
+  const options = [
+    '-r',
+    '-M',
+    '-N',
+    '-d',
+    home,
+    '-s',
+    shellPath,
+    '-p',
+    '*',
+    '-c',
+    `${COMMENT}${process.pid}`,
+  ];
+  execFileSync(programPath('useradd') ?? '', [...options, name], { stdio: 'pipe' });
+}
+
+/** Ends the user's processes and removes the user; the home is the caller's. */
+export function removeUser(name: string): void {
+  for (const pid of processesOf(name)) endQuietly(pid, 'SIGKILL');
+  try {
+    // Forced: a process that was just killed may still be on the list.
+    execFileSync(programPath('userdel') ?? '', ['-f', name], { stdio: 'pipe' });
+  } catch (error) {
+    if (passwdLines().some((line) => line.startsWith(`${name}:`))) throw error;
+  }
+}
+
+/**
+ * Removes what a run that was killed has left: its users with their processes, the folder of their homes, and the
+ * sshd whose folder is named by the file `sshd` there.
+ */
+export function removeLeftoverUsers(): void {
+  for (const line of passwdLines()) {
+    const [name = '', , , , comment = '', home = ''] = line.split(':');
+    if (!/^oat[0-9a-f]{8}[a-z]$/.test(name) || !comment.startsWith(COMMENT)) continue;
+    if (isAlive(Number(comment.slice(COMMENT.length)))) continue;
+    const folder = dirname(home);
+    if (existsSync(join(folder, 'sshd'))) removeSshd(readFileSync(join(folder, 'sshd'), 'utf8'));
+    removeUser(name);
+    if (folder.includes('opsagent-logins-')) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function removeSshd(dir: string): void {
+  if (!dir.includes('opsagent-sshd-') || !existsSync(join(dir, 'pid'))) return;
+  const pid = readFileSync(join(dir, 'pid'), 'utf8').trim();
+  const commandLine = `/proc/${pid}/cmdline`;
+  if (existsSync(commandLine) && readFileSync(commandLine, 'utf8').includes(dir))
+    endQuietly(Number(pid), 'SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+}
+
+const passwdLines = () => readFileSync('/etc/passwd', 'utf8').split('\n');
+
+function processesOf(name: string): readonly number[] {
+  try {
+    return execFileSync('pgrep', ['-u', name], { encoding: 'utf8', stdio: 'pipe' })
+      .split('\n')
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** Makes an unencrypted key pair unless `passphrase` is given; returns the private file. */
 export function makeKey(file: string, type = 'ed25519', passphrase = ''): string {
   const bits = type === 'rsa' ? ['-b', '2048'] : [];
@@ -158,9 +246,9 @@ function sessionsOf(pid: number | undefined): readonly number[] {
   }
 }
 
-function endQuietly(pid: number): void {
+function endQuietly(pid: number, signal?: NodeJS.Signals): void {
   try {
-    process.kill(pid);
+    process.kill(pid, signal);
   } catch {
     // It has ended already.
   }

@@ -50,12 +50,12 @@ function open(
   return redis;
 }
 
-/** Runs one store operation; a dead Redis becomes `store-unavailable`. */
+/** Runs one store operation; a dead Redis becomes `store-unavailable`, a bug of ours (TypeError) stays one. */
 export async function reaching<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
-    if (error instanceof OpsError) throw error;
+    if (error instanceof OpsError || error instanceof TypeError) throw error;
     throw new OpsError(
       'store-unavailable',
       'The run store (Redis) cannot be reached, so nothing was kept.',

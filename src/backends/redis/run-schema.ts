@@ -3,8 +3,13 @@
  * It gives no authority: rights hang on the signatures inside, which the whitelist server checks itself.
  */
 import { z } from 'zod';
+import type { Approval } from '../../core/approval.ts';
+import type { CommandEnd, RanCommand } from '../../core/command.ts';
+import type { Problem } from '../../core/errors.ts';
 import { isApprovalId, isCallId, isRunId } from '../../core/ids.ts';
-import type { Run } from '../../core/run.ts';
+import type { AgentTurn, PersonTurn, Run } from '../../core/run.ts';
+import type { SignedRequest, SignedVote } from '../../core/signed.ts';
+import type { CallState, ToolCall } from '../../core/tool-call.ts';
 
 const text = z.string().max(200_000);
 const name = z.string().max(300);
@@ -94,6 +99,8 @@ const ran = z.strictObject({
   ms: z.number().nonnegative(),
   output: text,
   truncated: z.boolean(),
+  outputId: name.optional(),
+  gap: z.strictObject({ lines: z.number().nonnegative(), characters: z.number().nonnegative() }).optional(),
 });
 
 const callState = z.discriminatedUnion('kind', [
@@ -163,11 +170,35 @@ const runSchema = z.strictObject({
   }),
 });
 
+/** Names of `Type` that its schema does not know. A strict object refuses them, and with them every run that has one. */
+type Forgotten<Type, Schema extends z.ZodType> = Exclude<
+  Type extends unknown ? keyof Type : never,
+  z.infer<Schema> extends infer Known ? (Known extends unknown ? keyof Known : never) : never
+>;
+
+/** Whoever uses a read run fails to compile, told the field, when the core learns one that is not read back here. */
+type Missing =
+  | Forgotten<Run, typeof runSchema>
+  | Forgotten<Run['state'], typeof runSchema.shape.state>
+  | Forgotten<SignedRequest['statement'], typeof request.shape.statement>
+  | Forgotten<SignedVote['statement'], typeof vote.shape.statement>
+  | Forgotten<Approval, typeof approval>
+  | Forgotten<Approval['subject'], typeof approval.shape.subject>
+  | Forgotten<Approval['rule'], typeof approval.shape.rule>
+  | Forgotten<RanCommand, typeof ran>
+  | Forgotten<CommandEnd, typeof end>
+  | Forgotten<CallState, typeof callState>
+  | Forgotten<ToolCall, typeof call>
+  | Forgotten<PersonTurn, typeof personTurn>
+  | Forgotten<AgentTurn, typeof agentTurn>
+  | Forgotten<Problem, typeof problem>;
+type Read = [Missing] extends [never] ? Run : Missing;
+
 /** The run in this text, or undefined when it is not one. */
-export function readRun(stored: string): Run | undefined {
+export function readRun(stored: string): Read | undefined {
   try {
     const parsed = runSchema.safeParse(JSON.parse(stored));
-    return parsed.success ? (parsed.data as unknown as Run) : undefined;
+    return parsed.success ? (parsed.data as unknown as Read) : undefined;
   } catch {
     return undefined;
   }

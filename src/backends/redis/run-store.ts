@@ -54,6 +54,10 @@ export function createRedisRunStore(redis: Redis, logger: Logger): RunStore {
   }
 
   async function save(run: Run, version: string): Promise<boolean> {
+    const text = JSON.stringify(run);
+    // What could not be read back would be a run that nobody ever ends.
+    if (Buffer.byteLength(text) > maxRunBytes || !readRun(text))
+      throw new TypeError(`run ${run.id} is not of the shape that is kept, so it was not saved`);
     const events = eventIds(run).map((e) => eventKey(run.conversation.platform, e));
     const keys = [runKey(run.id), dueKey, threadKey(run.conversation), ...events];
     const due = dueAt(run);
@@ -62,7 +66,7 @@ export function createRedisRunStore(redis: Redis, logger: Logger): RunStore {
       keys.length,
       ...keys,
       version,
-      JSON.stringify(run),
+      text,
       due === undefined || due === Number.MAX_SAFE_INTEGER ? '' : String(due),
       run.id,
       String(run.createdAt),
