@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type Client, type ConnectConfig } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Loopback, startLoopback } from '../../src/whitelist/loopback.ts';
+import { type Loopback, newKey, startLoopback } from '../../src/whitelist/loopback.ts';
 
 describe('the loopback SSH server', () => {
   const dir = mkdtempSync(join(tmpdir(), 'opsagent-loopback-'));
@@ -74,7 +74,7 @@ describe('the loopback SSH server', () => {
   });
 
   it('lets in nobody but the one key, under the one name', async () => {
-    const stranger = ssh2.utils.generateKeyPairSync('ed25519').private;
+    const stranger = newKey();
 
     await expect(connect({ privateKey: stranger })).rejects.toThrow('authentication methods failed');
     await expect(connect({ username: 'somebody-else' })).rejects.toThrow('authentication methods failed');
@@ -141,5 +141,20 @@ describe('the loopback SSH server', () => {
     await brief.stop();
 
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+});
+
+describe('a new key', () => {
+  it('is one that can be read and used, whatever the generator gives now and then', () => {
+    const good = newKey().toString();
+    const given = ['', good.replace(/.{8}\n-----END/s, '\n-----END'), good];
+
+    expect(newKey(() => given.shift() ?? '').toString()).toBe(good);
+    expect(given).toEqual([]);
+    expect(() => newKey(() => 'never a key')).toThrow('no readable SSH key');
+  });
+
+  it('is readable a thousand times in a row', () => {
+    for (let i = 0; i < 1_000; i++) expect(ssh2.utils.parseKey(newKey())).not.toBeInstanceOf(Error);
   });
 });
