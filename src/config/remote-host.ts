@@ -4,7 +4,8 @@
 import { isAbsolute, join } from 'node:path';
 import type { Host } from '../core/command.ts';
 import type { Settings } from './env.ts';
-import { addressForm, type HostSurroundings, userForm } from './hosts.ts';
+import { addressForm, userForm } from './host-entry.ts';
+import type { HostSurroundings } from './hosts.ts';
 import { filePath } from './paths.ts';
 import { integer, wrong } from './services.ts';
 
@@ -27,6 +28,7 @@ export function remoteHost(settings: Settings, around: HostSurroundings): Host |
 
   const keyFile = keyFrom(settings, around);
   const passphrase = settings.get('REMOTE_SSH_KEY_PASSPHRASE');
+  const proxy = around.proxyFor(address);
   return {
     name: 'remote',
     address,
@@ -35,6 +37,7 @@ export function remoteHost(settings: Settings, around: HostSurroundings): Host |
     ...(keyFile === undefined ? {} : { keyFile }),
     ...(passphrase === undefined ? {} : { passphrase }),
     hostKey: { kind: 'known-hosts', file: around.knownHostsFile },
+    ...(proxy === undefined ? {} : { proxy }),
     tags: [],
     tier: 'production',
   };

@@ -20,6 +20,10 @@ export interface SshdOptions {
   readonly shells?: readonly string[];
   /** Where sshd looks for the keys of the user who logs in, relative to the home; default one file for whoever runs it. */
   readonly authorizedKeysFile?: string;
+  /** Addresses to listen on, all on one port, 16 at most (sshd's own limit); default 127.0.0.1. */
+  readonly addresses?: readonly string[];
+  /** Lines of sshd_config that come before the others, and so win. */
+  readonly config?: readonly string[];
 }
 
 export interface Sshd {
@@ -68,7 +72,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   writeFileSync(
     join(dir, 'sshd_config'),
     [
-      `ListenAddress 127.0.0.1:${port}`,
+      ...(options.config ?? []),
+      ...(options.addresses ?? ['127.0.0.1']).map((address) => `ListenAddress ${address}:${port}`),
       `HostKey ${hostKeyFile}`,
       ...(options.secondHostKey === undefined
         ? []
@@ -97,7 +102,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk: Buffer) => {
       log += chunk.toString();
-      if (log.includes('Server listening')) resolve();
+      if ((log.match(/Server listening/g)?.length ?? 0) >= (options.addresses?.length ?? 1)) resolve();
     });
     child.once('exit', () => reject(new Error(`sshd did not start: ${log}`)));
   });

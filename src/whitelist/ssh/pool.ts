@@ -1,14 +1,16 @@
 /**
  * Kept connections: verified once, shared by concurrent callers, at most eight channels each (sshd's MaxSessions is
- * ten, and one is wanted for ending what runs on another), closed when idle.
+ * ten, and one is wanted for ending what runs on another), closed when idle. A host that failed is left alone a while.
  */
 import type { Client } from 'ssh2';
 import type { Host } from '../../core/command.ts';
-import type { Logger } from '../../core/ports.ts';
-import { type Dialled, dial } from './dial.ts';
-import { algorithmsOf, type ExpectedKey, expectedKey, fingerprint, type ReadFile } from './host-key.ts';
-import { typeOfKey } from './known-hosts.ts';
-import { loginFor } from './login.ts';
+import type { Clock } from '../../core/ports.ts';
+import { createCircuits } from './circuit.ts';
+import { type ConnectOptions, connect, type Opened, termsFor } from './connect.ts';
+import { createTunnel } from './jump.ts';
+import { createReach } from './reach.ts';
+import type { Reach } from './reached.ts';
+import { createSlots } from './slots.ts';
 
 export interface Lease {
   readonly client: Client;
@@ -28,36 +30,62 @@ export type Leased =
 
 export interface Pool {
   lease(host: Host): Promise<Leased>;
+  /** A byte stream to a host as the inventory says it is reached: directly, by proxy or through its jump host. */
+  readonly reach: Reach;
   close(): void;
 }
 
-export interface PoolOptions {
-  readonly logger: Logger;
-  readonly readFile: ReadFile;
-  /** Unix socket of an ssh-agent for hosts without a key file. */
-  readonly agent?: string;
+export interface PoolOptions extends ConnectOptions {
+  readonly clock: Clock;
   readonly idleMs: number;
-  readonly connectTimeoutMs: number;
+  /** Where jump hosts are looked up by name. */
+  readonly inventory?: readonly Host[];
 }
 
 const CHANNELS_PER_CONNECTION = 8;
+/** Handshakes at once in this process, and with one sshd, whose MaxStartups begins to drop at ten. */
+const HANDSHAKES = 20;
+const HANDSHAKES_PER_SSHD = 8;
 
 interface Connection {
   readonly opened: Promise<Opened>;
   inUse: number;
+  /** Connections to other hosts that go through this one; sshd does not count them as sessions. */
+  tunnels: number;
   leases: number;
   retired: boolean;
   idle: NodeJS.Timeout | undefined;
   client: Client | undefined;
 }
 
-type Opened =
-  | { readonly ok: true; readonly client: Client; readonly hostKey: string }
-  | { readonly ok: false; readonly problem: string };
-
 export function createPool(options: PoolOptions): Pool {
   const byHost = new Map<string, Set<Connection>>();
+  const circuits = createCircuits(options.clock);
+  const handshakes = createSlots(HANDSHAKES);
+  const perSshd = createSlots(HANDSHAKES_PER_SSHD);
   let closed = false;
+
+  const reach = createReach(
+    createTunnel({
+      inventory: options.inventory ?? [],
+      async hold(host) {
+        const taken = await take(host, 'tunnels');
+        if (!taken.ok) return taken;
+        return { ok: true, held: { client: taken.client, release: taken.giveBack } };
+      },
+    }),
+  );
+
+  const open = async (key: string, host: Host): Promise<Opened> => {
+    const read = await termsFor(host, options);
+    if (!read.ok) return read;
+    return circuits.through(key, read.terms.basis, async () => {
+      const giveBack = await perSshd.take(JSON.stringify([host.address, host.port, host.jump, host.proxy]));
+      const opened = await connect(host, read.terms, reach, handshakes, options);
+      giveBack();
+      return opened;
+    });
+  };
 
   const drop = (key: string, connection: Connection): void => {
     connection.retired = true;
@@ -69,8 +97,9 @@ export function createPool(options: PoolOptions): Pool {
 
   const start = (key: string, host: Host): Connection => {
     const connection: Connection = {
-      opened: open(host, options),
+      opened: open(key, host),
       inUse: 0,
+      tunnels: 0,
       leases: 0,
       retired: false,
       idle: undefined,
@@ -88,7 +117,7 @@ export function createPool(options: PoolOptions): Pool {
   };
 
   const settle = (key: string, connection: Connection): void => {
-    if (connection.inUse > 0) return;
+    if (connection.inUse > 0 || connection.tunnels > 0) return;
     if (connection.retired) {
       connection.client?.end();
       return;
@@ -100,33 +129,36 @@ export function createPool(options: PoolOptions): Pool {
     connection.idle.unref();
   };
 
+  const take = async (host: Host, what: 'inUse' | 'tunnels') => {
+    if (closed) return { ok: false, problem: 'opsagent is stopping' } as const;
+    const key = identity(host);
+    const most = what === 'inUse' ? CHANNELS_PER_CONNECTION : Number.POSITIVE_INFINITY;
+    const connections = [...(byHost.get(key) ?? [])];
+    const connection = connections.find((one) => !one.retired && one[what] < most) ?? start(key, host);
+    clearTimeout(connection.idle);
+    connection[what] += 1;
+    connection.leases += 1;
+    const kept = connection.leases > 1;
+    const opened = await connection.opened;
+    if (!opened.ok) return opened;
+    let held = true;
+    const giveBack = (): void => {
+      if (!held) return;
+      held = false;
+      connection[what] -= 1;
+      settle(key, connection);
+    };
+    const retire = (): void => drop(key, connection);
+    return { ok: true, client: opened.client, hostKey: opened.hostKey, kept, giveBack, retire } as const;
+  };
+
   return {
+    reach,
     async lease(host) {
-      if (closed) return { ok: false, problem: 'opsagent is stopping' };
-      const key = identity(host);
-      const connections = [...(byHost.get(key) ?? [])];
-      const free = connections.find((one) => !one.retired && one.inUse < CHANNELS_PER_CONNECTION);
-      const connection = free ?? start(key, host);
-      clearTimeout(connection.idle);
-      connection.inUse += 1;
-      connection.leases += 1;
-      const kept = connection.leases > 1;
-      const opened = await connection.opened;
-      if (!opened.ok) return opened;
-      let held = true;
-      const lease: Lease = {
-        client: opened.client,
-        hostKey: opened.hostKey,
-        kept,
-        release() {
-          if (!held) return;
-          held = false;
-          connection.inUse -= 1;
-          settle(key, connection);
-        },
-        retire: () => drop(key, connection),
-      };
-      return { ok: true, lease };
+      const taken = await take(host, 'inUse');
+      if (!taken.ok) return { ok: false, problem: taken.problem };
+      const { client, hostKey, kept, giveBack, retire } = taken;
+      return { ok: true, lease: { client, hostKey, kept, release: giveBack, retire } };
     },
     close() {
       closed = true;
@@ -141,53 +173,17 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
-/** Everything that makes a connection what it is: another pin or key file is another connection. */
-function identity({ address, port, user, keyFile, hostKey, name }: Host): string {
-  return JSON.stringify([name, address, port, user, keyFile ?? null, hostKey]);
-}
-
-async function open(host: Host, options: PoolOptions): Promise<Opened> {
-  const expectation = await expectedKey(host, options.readFile);
-  if (!expectation.ok) return expectation;
-  const login = await loginFor(host, options.readFile, options.agent);
-  if (!login.ok) return login;
-  const dialled = await dialVerified(host, expectation.expected, (algorithms) =>
-    dial(host, {
-      algorithms,
-      judge: expectation.expected.judge,
-      login: login.login,
-      timeoutMs: options.connectTimeoutMs,
-    }),
-  );
-  if (dialled.kind === 'ready') {
-    return { ok: true, client: dialled.client, hostKey: fingerprint(dialled.hostKey) };
-  }
-  if (dialled.kind === 'key-refused') {
-    options.logger.error({ host: host.name, shown: fingerprint(dialled.hostKey) }, 'host key refused');
-  } else {
-    options.logger.warn({ host: host.name, problem: dialled.problem }, 'host not reached');
-  }
-  return { ok: false, problem: dialled.problem };
-}
-
-/**
- * A pin does not say its type, and a host shows one key of those asked for: after a refusal it is asked for the
- * types not yet shown. The first refusal is what is told.
- */
-async function dialVerified(
-  host: Host,
-  expected: ExpectedKey,
-  attempt: (algorithms: readonly string[]) => Promise<Dialled>,
-): Promise<Dialled> {
-  const first = await attempt(expected.algorithms);
-  let last = first;
-  let left = expected.algorithms;
-  while (last.kind === 'key-refused' && host.hostKey.kind === 'fingerprint') {
-    const shown = algorithmsOf(typeOfKey(last.hostKey) ?? '');
-    const next = left.filter((algorithm) => !shown.includes(algorithm));
-    if (next.length === 0 || next.length === left.length) return first;
-    left = next;
-    last = await attempt(left);
-  }
-  return last.kind === 'ready' ? last : first;
+/** Everything that makes a connection what it is: another pin, key file or way there is another connection. */
+function identity({ address, port, user, auth, keyFile, hostKey, jump, proxy, name }: Host): string {
+  return JSON.stringify([
+    name,
+    address,
+    port,
+    user,
+    auth ?? null,
+    keyFile ?? null,
+    hostKey,
+    jump ?? null,
+    proxy ?? null,
+  ]);
 }

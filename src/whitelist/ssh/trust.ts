@@ -5,10 +5,14 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Host } from '../../core/command.ts';
+import type { Clock, Logger } from '../../core/ports.ts';
 import { type Dialled, dial } from './dial.ts';
 import { ALL_ALGORITHMS, algorithmsOf, fingerprint } from './host-key.ts';
 import { knownName, lookUpKnown, typeOfKey } from './known-hosts.ts';
 import { NO_LOGIN } from './login.ts';
+import { createPool } from './pool.ts';
+import { createReach } from './reach.ts';
+import type { Reached } from './reached.ts';
 
 export interface ShownKey {
   readonly type: string;
@@ -23,11 +27,23 @@ export type Trusted =
   | ({ readonly kind: 'declined' } & ShownKey)
   | { readonly kind: 'failed'; readonly problem: string };
 
-/** `file` is made if it is missing, readable by its owner alone. Never authenticates, never rejects for the host. */
+/** What the way to a host behind a jump host takes: that one is logged in to. */
+export interface TrustRoute {
+  readonly inventory: readonly Host[];
+  readonly agent?: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * `file` is made if it is missing, readable by its owner alone. Never authenticates to the host, never rejects for it.
+ * Without `route` a host behind a jump host fails.
+ */
 export async function trustHost(
   host: Host,
   file: string,
   confirm: (key: ShownKey) => Promise<boolean>,
+  route?: TrustRoute,
 ): Promise<Trusted> {
   let text: string;
   try {
@@ -37,7 +53,7 @@ export async function trustHost(
   }
   const known = lookUpKnown(text, host.address, host.port);
   const knownTypes = known.keys.flatMap(({ type }) => algorithmsOf(type));
-  const dialled = await look(host, knownTypes.length > 0 ? knownTypes : ALL_ALGORITHMS);
+  const dialled = await look(host, knownTypes.length > 0 ? knownTypes : ALL_ALGORITHMS, route);
   if (dialled.kind !== 'key-refused') {
     const problem =
       'problem' in dialled ? dialled.problem : `${host.name} accepted a login that was not asked for`;
@@ -79,16 +95,37 @@ export async function trustHost(
 }
 
 /** The verdict is always no, so the handshake ends at the key, before any login. */
-async function look(host: Host, algorithms: readonly string[]): Promise<Dialled> {
+async function look(
+  host: Host,
+  algorithms: readonly string[],
+  route: TrustRoute | undefined,
+): Promise<Dialled> {
+  const pool =
+    route &&
+    createPool({
+      ...route,
+      readFile: (path) => readFile(path),
+      idleMs: TIMEOUT_MS,
+      connectTimeoutMs: TIMEOUT_MS,
+    });
   const dialled = await dial(host, {
     algorithms,
     judge: () => ({ ok: false, problem: 'only looked at' }),
     login: NO_LOGIN,
-    timeoutMs: 10_000,
+    timeoutMs: TIMEOUT_MS,
+    reach: pool?.reach ?? createReach(noTunnel),
   });
   if (dialled.kind === 'ready') dialled.client.end();
+  pool?.close();
   return dialled;
 }
+
+async function noTunnel(host: Host): Promise<Reached> {
+  const problem = `${host.name} is reached through ${host.jump}, which is not gone through here: look at its key from there`;
+  return { ok: false, problem };
+}
+
+const TIMEOUT_MS = 10_000;
 
 async function readText(file: string): Promise<string> {
   try {

@@ -66,6 +66,8 @@ needs('ssh-keygen')('known_hosts', () => {
       'half ssh-ed25519',
       `  indented\t${a}`,
       `a.b+c(d) ${a}`,
+      `[*]:2022,![db]:2022 ${c}`,
+      `@revoked [*]:2022 ${b}`,
     ].join('\n');
     const names: [string, number][] = [
       ...[
@@ -87,6 +89,7 @@ needs('ssh-keygen')('known_hosts', () => {
       ['a.b+c(d)', 22],
       ['aXb+c(d)', 22],
       ['nobody', 22],
+      ['web', 2022],
     ];
 
     for (const [address, port] of names) {
