@@ -4,6 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { auditLine } from './audit.ts';
 import { type Figure, json, type Outcome, type PartResult, table } from './figure.ts';
 import { firstPost } from './first-post.ts';
 import { idle, whyNotIdle } from './idle.ts';
@@ -25,6 +26,7 @@ const parts: readonly Part[] = [
   { name: 'idle', title: 'idle, after 10 s, over 10 s', whyNot: whyNotIdle, measure: idle },
   { name: 'path', title: 'one command, whole path', whyNot: whyNoSsh, measure: wholePath },
   { name: 'hop', title: 'job hop', whyNot: whyNoRedis, measure: jobHop },
+  { name: 'audit', title: 'audit log', measure: auditLine },
   { name: 'post', title: 'first post', whyNot: whyNoRedis, measure: firstPost },
 ];
 

@@ -142,16 +142,20 @@ function run(shell: string, line: string, user: string, channel: ServerChannel):
     cwd: home,
     env: { HOME: home, USER: user, LOGNAME: user, SHELL: shell, PATH: STANDARD_PATH },
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   channel.on('error', () => {});
   channel.stderr.on('error', () => {});
+  // A shell that is started ahead reads its request there. What is not read is thrown away, so that the channel ends.
+  channel.pipe(child.stdin.on('error', () => {}));
+  child.stdin.once('close', () => channel.resume());
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });
   let gone = false;
   channel.once('close', () => {
     gone = true;
     // Nobody reads any more: what still writes gets a broken pipe, as under sshd.
+    child.stdin.destroy();
     child.stdout.destroy();
     child.stderr.destroy();
   });

@@ -1,6 +1,7 @@
 /**
  * What every CommandRunner does. The harness offers one reachable host, one that is not, and renders the scenarios.
  */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Host, RenderedCommand } from '../../src/core/command.ts';
 import type { CommandRunner } from '../../src/core/ports.ts';
@@ -34,7 +35,7 @@ export function renderedCommand(over: Partial<RenderedCommand>): RenderedCommand
     timeoutSeconds: 20,
     maxOutputBytes: 10_000,
     digest: '',
-    bound: {},
+    bound: { what: {}, where: {} },
     ...over,
   };
 }
@@ -53,6 +54,14 @@ export function commandRunnerContract(name: string, create: () => Promise<Comman
         renderedCommand({ command: scenario, script: SCENARIOS[scenario], ...over }),
         host,
         signal,
+      );
+
+    /** The hosts of these suites are this machine, and the records stand in its home. */
+    const tidy = (id: string) =>
+      harness.runner.run(
+        renderedCommand({ script: 'rm -r "$HOME/.local/state/opsagent/$1"', args: [id] }),
+        harness.host,
+        never,
       );
 
     beforeAll(async () => {
@@ -120,6 +129,34 @@ export function commandRunnerContract(name: string, create: () => Promise<Comman
       const result = await run('greets', {}, never, harness.unreachable);
 
       expect(result.end).toMatchObject({ kind: 'unreachable' });
+    });
+
+    it('keeps what runs under an id: a second run and whoever collects get the result of the first', async () => {
+      const id = `contract-${randomUUID()}`;
+      const first = renderedCommand({ command: 'greets', script: SCENARIOS.greets, args: ['first'] });
+      const { runner, host } = harness;
+
+      const results = [
+        await runner.run(first, host, never, undefined, id),
+        await runner.run({ ...first, args: ['second'] }, host, never, undefined, id),
+        await runner.collect(id, first, host, never),
+      ];
+
+      const same = { end: { kind: 'exited', code: 3 }, stdout: 'hello first', stderr: 'oops' };
+      expect(results).toMatchObject([same, same, same]);
+      await tidy(id);
+    });
+
+    it('has nothing to collect where nothing began, and begins nothing under that id any more', async () => {
+      const id = `contract-${randomUUID()}`;
+      const command = renderedCommand({ command: 'greets', script: SCENARIOS.greets, args: ['web'] });
+      const { runner, host } = harness;
+
+      expect(await runner.collect(id, command, host, never)).toBeUndefined();
+      expect((await runner.run(command, host, never, undefined, id)).end).toMatchObject({
+        kind: 'unreachable',
+      });
+      await tidy(id);
     });
 
     it('runs nothing after close', async () => {

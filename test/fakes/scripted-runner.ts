@@ -20,11 +20,20 @@ export function createScriptedRunner(
   script: (command: RenderedCommand, host: Host) => Scripted,
 ): ScriptedRunner {
   const ran: { command: RenderedCommand; host: Host }[] = [];
+  /** By host and id; undefined where nothing may begin any more. */
+  const kept = new Map<string, Promise<CommandResult> | undefined>();
   let closed = false;
 
-  return {
+  const runner: ScriptedRunner = {
     ran,
-    async run(command, host, signal, onOutput) {
+    async run(command, host, signal, onOutput, keepAs) {
+      if (keepAs !== undefined) {
+        const key = `${host.name} ${keepAs}`;
+        if (!kept.has(key)) kept.set(key, runner.run(command, host, signal, onOutput));
+        return (
+          kept.get(key) ?? ended({ kind: 'unreachable', problem: 'it was told not to begin it any more' })
+        );
+      }
       if (closed) return ended({ kind: 'unreachable', problem: 'opsagent is stopping' });
       if (signal.aborted) return ended({ kind: 'cancelled', ended: true });
       const behaviour = script(command, host);
@@ -49,10 +58,16 @@ export function createScriptedRunner(
           return behaviour satisfies never;
       }
     },
+    async collect(keepAs, _command, host) {
+      const key = `${host.name} ${keepAs}`;
+      if (!kept.has(key)) kept.set(key, undefined);
+      return kept.get(key);
+    },
     async close() {
       closed = true;
     },
   };
+  return runner;
 }
 
 function hang(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { callTag, MAX_LINE_BYTES, remoteLine } from '../../src/whitelist/remote-line.ts';
+import { MAX_LINE_BYTES, remoteLine, requestLine, tagOf } from '../../src/whitelist/remote-line.ts';
 
 const input = {
   script: 'true',
@@ -22,7 +22,7 @@ describe('remoteLine', () => {
 
     const constant = (line: string) => line.slice(0, line.lastIndexOf(' '));
     expect(constant(hostile)).toBe(constant(plain));
-    expect(hostile.slice(hostile.lastIndexOf(' ') + 1)).toMatch(/^_[A-Za-z0-9+/]+=*$/);
+    expect(hostile.slice(hostile.lastIndexOf(' ') + 1)).toMatch(/^[A-Za-z0-9+/]+$/);
   });
 
   it('has no character that a login shell could take for its own beyond the constant part', () => {
@@ -30,10 +30,9 @@ describe('remoteLine', () => {
   });
 
   it('keeps the marker out of the environment of what runs', () => {
-    const line = lineOf({});
-
-    expect(line).toContain(`OPSAGENT_CALL=${callTag(input.marker)}`);
-    expect(line).not.toContain(input.marker);
+    expect(lineOf({})).not.toContain(input.marker);
+    expect(tagOf(input)).toMatch(/^[0-9a-f]{16}$/);
+    expect(input.marker).not.toContain(tagOf(input).slice(0, 4));
   });
 
   it('throws for what no caller may pass', () => {
@@ -60,6 +59,35 @@ describe('remoteLine', () => {
     expect(remoteLine({ ...input, path: '/opt/x/bin:/usr/bin' }).ok).toBe(true);
     for (const path of ['', 'bin', '/a b', '/a;id', '/a$HOME', '/a\n/b', "/a'"]) {
       expect(remoteLine({ ...input, path }).ok).toBe(false);
+    }
+  });
+});
+
+describe('requestLine', () => {
+  const kept = { id: 'call-1', collect: false };
+
+  it('is one line whatever it carries, and ends with a newline', () => {
+    for (const args of [['a\nb', "'\n'", ''], ['é\u0081ā'], ['\r\t\x1b']]) {
+      expect(requestLine({ ...input, script: 'a\nb', args })).toMatch(/^[\x20-\x7e]+\n$/);
+    }
+  });
+
+  it('gives way to a line of its own where a shell would read it slowly', () => {
+    expect(requestLine({ ...input, args: ['x'.repeat(3000)] })).toBeDefined();
+    expect(requestLine({ ...input, args: ['x'.repeat(5000)] })).toBeUndefined();
+  });
+
+  it('marks a kept run by its id, so that another process can find it', () => {
+    const other = { ...input, marker: 'cd'.repeat(16), kept };
+
+    expect(tagOf(other)).toBe(tagOf({ ...input, kept: { id: 'call-1', collect: true } }));
+    expect(tagOf(other)).not.toBe(tagOf(input));
+  });
+
+  it('refuses an id that could be read as anything else', () => {
+    for (const id of ['', '..', 'a/b', 'a b', 'A', '$x', 'x'.repeat(65)]) {
+      expect(() => requestLine({ ...input, kept: { ...kept, id } })).toThrow(TypeError);
+      expect(() => remoteLine({ ...input, kept: { ...kept, id } })).toThrow(TypeError);
     }
   });
 });

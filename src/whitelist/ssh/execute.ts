@@ -4,27 +4,33 @@
  */
 import type { Client, ClientChannel } from 'ssh2';
 import type { CommandEnd, Host } from '../../core/command.ts';
-import type { Clock } from '../../core/ports.ts';
-import { createFrame } from '../frame.ts';
-import { KILL_AFTER_SECONDS } from '../remote-line.ts';
+import { decodeUtf8, visible } from '../../core/visible.ts';
+import { createFrame, type Frame, type FrameNote } from '../frame.ts';
+import { KILL_AFTER_SECONDS } from '../remote-script.ts';
+import type { Waiting } from './ahead.ts';
 import { at } from './dial.ts';
+import { createStopper, type EndRun } from './stopper.ts';
 
 export interface ExecuteOptions {
   readonly client: Client;
-  readonly line: string;
+  /** A line for the login shell, or a request for a shell that waits for one. */
+  readonly send: { readonly line: string } | { readonly request: string; readonly to: Waiting };
   readonly marker: string;
   readonly host: Host;
   readonly timeoutSeconds: number;
   readonly maxOutputBytes: number;
   readonly signal: AbortSignal;
-  readonly clock: Clock;
-  /** Ends a process group through another channel; true when it is gone, undefined when the host could not be asked. */
-  readonly endGroup: (group: number) => Promise<boolean | undefined>;
+  /** Ends the run's processes through another channel, whether or not they are still in its group. */
+  readonly endRun: EndRun;
   /** Hears how many more bytes have come. */
   readonly onOutput?: (bytes: number) => void;
 }
 
-export type Outcome = Execution | { readonly kind: 'not-started'; readonly problem: string };
+export type Outcome =
+  | Execution
+  | { readonly kind: 'not-started'; readonly problem: string }
+  /** Nothing was started; what the host says of the record of this id. */
+  | { readonly kind: 'noted'; readonly note: FrameNote; readonly closed: Promise<boolean> };
 
 export interface Execution {
   readonly kind: 'ran';
@@ -32,6 +38,8 @@ export interface Execution {
   readonly stdout: Buffer;
   readonly stderr: Buffer;
   readonly truncated: boolean;
+  /** False when the end is what we conclude from silence, not what the host has said. */
+  readonly told: boolean;
   /** Until then the channel takes a place on the connection; false when it was given up and still takes one. */
   readonly closed: Promise<boolean>;
 }
@@ -45,17 +53,26 @@ const LINGER_MS = 2_000;
 /** Beyond the far side's own limit and KILL; then it is ended from here. */
 const GRACE_MS = (KILL_AFTER_SECONDS + 5) * 1000;
 
-/** How long the host is given to say that a process group is gone. */
-const KILL_MS = 8_000;
+/** Characters of what a gate says. */
+const MAX_REFUSAL = 300;
 
 /** Never rejects. */
 export function execute(options: ExecuteOptions): Promise<Outcome> {
-  const { client, line, host, clock } = options;
-  const sent = clock.now();
+  const { client, send, host, marker, maxOutputBytes } = options;
+  if ('to' in send) {
+    const { channel, out, err } = send.to;
+    send.to.handOver();
+    const watched = watch(channel, out, err, options);
+    channel.write(send.request);
+    return watched;
+  }
   return new Promise((resolve) => {
     try {
-      client.exec(line, (error: (Error & { reason?: unknown }) | undefined, channel) => {
-        if (error === undefined) return void watch(channel, sent, options).then(resolve);
+      client.exec(send.line, (error: (Error & { reason?: unknown }) | undefined, channel) => {
+        if (error === undefined) {
+          const [out, err] = [createFrame(marker, maxOutputBytes), createFrame(marker, maxOutputBytes)];
+          return void watch(channel, out, err, options).then(resolve);
+        }
         if (error.reason !== undefined) {
           return resolve({ kind: 'not-started', problem: `${at(host)} opens no further session` });
         }
@@ -74,11 +91,14 @@ export function execute(options: ExecuteOptions): Promise<Outcome> {
   });
 }
 
-async function watch(channel: ClientChannel, sent: number, options: ExecuteOptions): Promise<Execution> {
-  const { marker, maxOutputBytes, signal, clock, host } = options;
-  const out = createFrame(marker, maxOutputBytes);
-  const err = createFrame(marker, maxOutputBytes);
-  const stopper = createStopper(channel, options.endGroup);
+async function watch(
+  channel: ClientChannel,
+  out: Frame,
+  err: Frame,
+  options: ExecuteOptions,
+): Promise<Outcome> {
+  const { signal, host } = options;
+  const stopper = createStopper(channel, options.endRun);
   let shellEnded: string | undefined;
   let told = 0;
   const tell = (): void => {
@@ -102,7 +122,8 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     };
     /** After the exit status: over when all has come, given up when nothing more comes for a while. */
     const afterExit = (): void => {
-      if (out.status === undefined) return;
+      if (out.note !== undefined) within(LINGER_MS, () => resolve('given-up'));
+      if (out.status === undefined && out.note === undefined) return;
       if (out.ended && err.ended) resolve('complete');
       else within(LINGER_MS, () => resolve('given-up'));
     };
@@ -141,7 +162,11 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
   const closed = over === 'given-up' ? Promise.resolve(false) : Promise.race([gone, falseAfter(LINGER_MS)]);
   void closed.then((whole) => whole || channel.close());
 
-  const elapsed = clock.now() - sent;
+  if (out.note !== undefined && !out.started) return { kind: 'noted', note: out.note, closed };
+  // The far side has said after its last word that the waiting shell is gone, so it took no request.
+  if ('to' in options.send && !out.started && shellEnded !== undefined && stopper.why === undefined) {
+    return { kind: 'not-started', problem: `the waiting shell on ${host.name} ended (${shellEnded})` };
+  }
   const stdout = out.body();
   const stderr = err.body();
   return {
@@ -150,25 +175,30 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
     stdout,
     stderr,
     truncated: out.truncated || err.truncated,
+    told: out.status !== undefined || out.note !== undefined,
     closed,
   };
 
   async function endOf(): Promise<CommandEnd> {
-    const { status, group } = out;
+    const { status, late } = out;
     if (stopper.why !== undefined) {
-      const ended =
-        (await stopper.gone) ?? (status !== undefined || (group === undefined && shellEnded !== undefined));
-      return { kind: stopper.why, ended };
+      const asked = await stopper.gone;
+      return { kind: stopper.why, ended: asked ?? (!out.started && shellEnded !== undefined) };
     }
-    if (status !== undefined) {
-      const late = elapsed >= options.timeoutSeconds * 1000;
-      if (!late || ![124, 137, 143].includes(status) || group === undefined) return endOfStatus(status);
-      // timeout(1) has done its part; that nothing is left (of another user, say) is asked.
-      return { kind: 'timed-out', ended: (await options.endGroup(group)) ?? true };
+    if (late !== undefined) return { kind: 'timed-out', ended: late === 1 };
+    if (status !== undefined) return endOfStatus(status);
+    if (out.note === 'dead') {
+      return {
+        kind: 'lost',
+        problem: `what watched it on ${host.name} was ended, or ${host.name} restarted`,
+      };
     }
     if (out.started)
       return { kind: 'lost', problem: `the connection to ${at(host)} was lost while the command ran` };
     if (shellEnded !== undefined) {
+      const refusal = host.gate ? gateRefusal(err.before) : undefined;
+      if (refusal !== undefined)
+        return { kind: 'unreachable', problem: `the gate of ${host.name} refused it: ${refusal}` };
       const problem = `the login shell of ${host.user} on ${host.name} ended before the command (${shellEnded})`;
       return { kind: 'unreachable', problem };
     }
@@ -185,56 +215,14 @@ async function watch(channel: ClientChannel, sent: number, options: ExecuteOptio
   }
 }
 
-interface Stopper {
-  /** Why the run is being stopped; the first reason stays. */
-  readonly why: 'cancelled' | 'timed-out' | undefined;
-  /** Whether the host says that the group is gone, once asked. */
-  readonly gone: Promise<boolean | undefined>;
-  stop(why: 'cancelled' | 'timed-out'): void;
-  kill(group: number): Promise<boolean | undefined>;
-  atEnd(cleanUp: () => void): void;
-  finish(): void;
+/** Why the gate took the request for none: the one line that it says then. */
+function gateRefusal(stderr: Buffer): string | undefined {
+  const line = /^opsagent gate: (.+)$/m.exec(decodeUtf8(stderr))?.[1];
+  return line === undefined ? undefined : visible(line).slice(0, MAX_REFUSAL);
 }
 
-function createStopper(channel: ClientChannel, endGroup: ExecuteOptions['endGroup']): Stopper {
-  let why: Stopper['why'];
-  let gone: Promise<boolean | undefined> = Promise.resolve(undefined);
-  let killing = false;
-  let cleanUp = (): void => {};
-  return {
-    get why() {
-      return why;
-    },
-    get gone() {
-      return gone;
-    },
-    stop(reason) {
-      if (why !== undefined) return;
-      why = reason;
-      // Quick where it works; sshd ignores it for root logins, so it is never relied on.
-      channel.signal('TERM');
-    },
-    kill(group) {
-      if (!killing) {
-        killing = true;
-        gone = Promise.race([endGroup(group), undefinedAfter(KILL_MS)]);
-      }
-      return gone;
-    },
-    atEnd(given) {
-      cleanUp = given;
-    },
-    finish: () => cleanUp(),
-  };
-}
-
-async function falseAfter(ms: number): Promise<boolean> {
-  await undefinedAfter(ms);
-  return false;
-}
-
-function undefinedAfter(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
+function falseAfter(ms: number): Promise<boolean> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), ms).unref());
 }
 
 /** A shell says 128 + n when a signal ended the command. */
@@ -267,6 +255,7 @@ function lostOnTheWay(problem: string): Execution {
     stdout: nothing,
     stderr: nothing,
     truncated: false,
+    told: false,
     closed: Promise.resolve(false),
   };
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -75,11 +76,11 @@ needs('sshd')('the SSH runner', () => {
     writeFileSync(join(home, '.zshenv'), '');
   });
 
-  it('leaves nothing running on the host after a time limit or a stop, forked children included', async () => {
-    const script = `echo "$OPSAGENT_CALL" >"$1"; (trap '' TERM; sleep 311) & sleep 312 & sleep 313`;
+  it.concurrent('leaves nothing running on the host after a time limit or a stop, forked children included', async () => {
+    const script = `echo "$OPSAGENT_CALL" >"$1"; (trap '' TERM; sleep 411) & sleep 412 & sleep 413`;
     const abort = new AbortController();
     const [first, second] = [join(sshd.dir, 'limited'), join(sshd.dir, 'stopped')];
-    const limited = run({ script, args: [first], timeoutSeconds: 2 });
+    const limited = run({ script, args: [first], timeoutSeconds: 1 });
     const stopped = run({ script, args: [second] }, sshd.host(), abort.signal);
     const calls = [
       await until(() => readFileSync(first, 'utf8').trim()),
@@ -93,11 +94,41 @@ needs('sshd')('the SSH runner', () => {
     for (const call of calls) await until(() => processesOf(call).length === 0);
   }, 20_000);
 
-  it('finds running processes by OPSAGENT_CALL, so that the case above can fail', async () => {
+  it.concurrent('tells of output as it is printed, by a shell of its own, a waiting one and for one that is kept', async () => {
+    const told = createSshRunner({ clock, logger: recordingLogger() });
+    for (const keepAs of [undefined, undefined, 'heard-1', 'heard-2']) {
+      const goOn = join(sshd.dir, `heard-${randomUUID()}`);
+      const script = 'echo begun; until [ -e "$1" ]; do sleep 0.02; done';
+      const command = renderedCommand({ script, args: [goOn], timeoutSeconds: 5 });
+      // It ends well only when its first line was heard while it ran.
+      const heard = (): void => writeFileSync(goOn, '');
+
+      const { end } = await told.run(
+        command,
+        sshd.host({ keyFile: sshd.login('dash').keyFile }),
+        never,
+        heard,
+        keepAs,
+      );
+
+      expect([keepAs, end]).toEqual([keepAs, { kind: 'exited', code: 0 }]);
+    }
+    await told.close();
+  });
+
+  it.concurrent('cuts stdout and stderr each at the limit', async () => {
+    const script = 'head -c 9000 /dev/zero | tr "\\0" o; head -c 9000 /dev/zero | tr "\\0" e >&2';
+
+    const result = await run({ script, maxOutputBytes: 500 });
+
+    expect([result.stdout, result.stderr]).toEqual(['o'.repeat(500), 'e'.repeat(500)]);
+  });
+
+  it.concurrent('finds running processes by OPSAGENT_CALL, so that the case above can fail', async () => {
     const abort = new AbortController();
     const file = join(sshd.dir, 'call');
     const running = run(
-      { script: 'echo "$OPSAGENT_CALL" >"$1"; sleep 321', args: [file] },
+      { script: 'echo "$OPSAGENT_CALL" >"$1"; sleep 421', args: [file] },
       sshd.host(),
       abort.signal,
     );
@@ -118,14 +149,6 @@ needs('sshd')('the SSH runner', () => {
     expect(result).toMatchObject({ end: { kind: 'exited', code: 4 }, truncated: true });
     expect(result.stdout.length).toBe(100_000);
     expect(process.memoryUsage().rss - before).toBeLessThan(30_000_000);
-  });
-
-  it('cuts stdout and stderr each at the limit', async () => {
-    const script = 'head -c 9000 /dev/zero | tr "\\0" o; head -c 9000 /dev/zero | tr "\\0" e >&2';
-
-    const result = await run({ script, maxOutputBytes: 500 });
-
-    expect([result.stdout, result.stderr]).toEqual(['o'.repeat(500), 'e'.repeat(500)]);
   });
 
   it('shares connections between concurrent runs, at most eight channels on each', async () => {
@@ -259,7 +282,7 @@ function processesOf(call: string): number[] {
 
 /** Waits for a value; a missing one, an empty one and an error count as not yet. */
 async function until<T>(get: () => T | undefined): Promise<T> {
-  for (const end = Date.now() + 5000; Date.now() < end; ) {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
     try {
       const value = get();
       if (value) return value;
@@ -268,5 +291,5 @@ async function until<T>(get: () => T | undefined): Promise<T> {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error('did not happen within 5 s');
+  throw new Error('did not happen within 20 s');
 }
