@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * By the name that `needs()` takes: the names the program goes by, and the packages that bring it.
+ * By the name that `needs()` takes: the names the program goes by, and the packages that bring it, '' for none.
  * @type {Readonly<Record<string, { names: readonly string[], apt: string, brew: string }>>}
  */
 export const PROGRAMS = {
@@ -22,6 +22,9 @@ export const PROGRAMS = {
   fish: { names: ['fish'], apt: 'fish', brew: 'fish' },
   tcsh: { names: ['tcsh'], apt: 'tcsh', brew: 'tcsh' },
   ksh: { names: ['ksh', 'ksh93'], apt: 'ksh', brew: 'ksh93' },
+  busybox: { names: ['busybox'], apt: 'busybox-static', brew: '' },
+  sudo: { names: ['sudo'], apt: 'sudo', brew: '' },
+  visudo: { names: ['visudo'], apt: 'sudo', brew: '' },
 };
 
 // Where servers and browsers live that a login's PATH does not name.
