@@ -56,14 +56,22 @@ export function checkLine(line: Buffer): string | undefined {
   return sha256(Buffer.concat([line.subarray(0, at), Buffer.from('}')])) === hash ? hash : undefined;
 }
 
-/** Undefined for what is no audit line; the hash is not checked here. */
+/** Undefined for what is no audit line; the hash is not checked here, the types are. */
 export function readLine(line: Buffer): AuditEntry | undefined {
   try {
     const entry = JSON.parse(line.toString('utf8')) as AuditEntry;
-    return typeof entry === 'object' && entry !== null && typeof entry.seq === 'number' ? entry : undefined;
+    return typeof entry === 'object' && entry !== null && hasForm(entry) ? entry : undefined;
   } catch {
     return undefined;
   }
+}
+
+function hasForm({ seq, prev, at, writer, kind, hash, runId = '', callId = '', who = '', data }: AuditEntry) {
+  const texts: unknown[] = [prev, at, writer, kind, hash, runId, callId, who];
+  const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
+  return (
+    Number.isSafeInteger(seq) && texts.every((t) => typeof t === 'string') && (data === undefined || isObject)
+  );
 }
 
 function redacted(value: Json, redact: (text: string) => string): Json {
@@ -75,7 +83,7 @@ function redacted(value: Json, redact: (text: string) => string): Json {
 }
 
 /** Controls, bidi and zero-width characters as JSON escapes: the same value, and nothing hidden in a terminal. */
-function escapeHidden(json: string): string {
+export function escapeHidden(json: string): string {
   return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (ch) =>
     [...Array(ch.length).keys()].map((i) => `\\u${ch.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   );

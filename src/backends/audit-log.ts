@@ -1,16 +1,19 @@
 /**
- * The audit log: append-only JSON lines, each carrying the hash of the one before, on disk before anything happens.
- * Format and hash are defined in audit-line.ts, what can be proved by it in audit-verify.ts.
+ * The audit log: append-only JSON lines, each carrying the hash of the one before. What begins a change is on disk
+ * before `record` resolves, and so is all else but the start and end of a read: these are written before and flushed
+ * together within 100 ms. Format and hash are in audit-line.ts, what they prove in audit-verify.ts.
  */
 import { mkdirSync } from 'node:fs';
-import { type FileHandle, open, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Anchor, AnchorSettings } from '../core/anchor.ts';
 import { OpsError } from '../core/errors.ts';
 import type { AuditEvent } from '../core/event.ts';
 import type { AuditLog, Clock, Logger } from '../core/ports.ts';
-import { auditFileName, auditFiles, readLines } from './audit-files.ts';
-import { checkLine, noHash, readLine, writeLine } from './audit-line.ts';
+import { type Anchorer, createAnchorer } from './audit-anchor.ts';
+import { auditFileName } from './audit-files.ts';
+import { writeLine } from './audit-line.ts';
 import { lockWriter } from './audit-lock.ts';
+import { type Head, recover } from './audit-recover.ts';
+import { openTail } from './audit-tail.ts';
 
 export interface AuditLogOptions {
   readonly dir: string;
@@ -19,21 +22,13 @@ export interface AuditLogOptions {
   readonly clock: Clock;
   readonly redact: (text: string) => string;
   readonly logger?: Logger;
+  /** Where its end is told, so that a cut or rebuilt log is found out; without any, nobody can tell. */
+  readonly anchor?: AnchorSettings;
 }
 
 /** An audit log that also says under which name it writes. */
 export interface NamedAuditLog extends AuditLog {
   readonly writer: string;
-}
-
-interface Head {
-  seq: number;
-  hash: string;
-}
-
-interface Open {
-  readonly day: string;
-  readonly handle: FileHandle;
 }
 
 interface Waiting {
@@ -42,68 +37,118 @@ interface Waiting {
   readonly failed: (error: OpsError) => void;
 }
 
+/** From the write of a line that may follow later; leaves the flush itself some of the 100 ms. */
+const flushAfterMs = 60;
+const retryAfterMs = 1_000;
+
 /** Opens the chain of this writer and goes on where it ended. Throws OpsError `audit-unwritable`. */
 export async function openAuditLog(options: AuditLogOptions): Promise<NamedAuditLog> {
-  const { dir, clock, redact } = options;
+  const { dir, clock, redact, logger } = options;
   const lock = lockOf(options);
   const { writer } = lock;
-  let head: Head;
-  let current: Open | undefined;
-  /** Where the last line that is surely on disk ends, by day. */
-  const ends = new Map<string, number>();
+  const tail = openTail(dir, writer);
+  let head: Head = { seq: 0, hash: '', day: '', count: 0 };
   let waiting: Waiting[] = [];
-  let writing: Promise<void> | undefined;
+  let working: Promise<void> | undefined;
+  let flushTimer: NodeJS.Timeout | undefined;
+  let isFlushDue = false;
+  let isLate = false;
   let closed = false;
 
-  const fileOf = async (day: string): Promise<Open> => {
-    if (current?.day === day) return current;
-    await current?.handle.close();
-    current = undefined;
-    const handle = await open(join(dir, auditFileName(day, writer)), 'a', 0o600);
-    const folder = await open(dir, 'r');
-    await folder.sync().finally(() => folder.close());
-    const { size } = await handle.stat();
-    // What a failed write left behind must be gone before anything follows it.
-    if (size > (ends.get(day) ?? size)) await handle.truncate(ends.get(day));
-    ends.set(day, Math.min(size, ends.get(day) ?? size));
-    current = { day, handle };
-    return current;
-  };
-
-  /** Writes all that waits with one fsync. */
-  const write = async () => {
-    while (waiting.length > 0) {
+  const work = async () => {
+    while (waiting.length > 0 || isFlushDue) {
       const batch = waiting;
       waiting = [];
-      try {
-        const at = new Date(clock.now()).toISOString();
-        const file = await fileOf(at.slice(0, 10));
-        // Deleted under us, it would take every line and keep none.
-        if ((await file.handle.stat()).nlink === 0) throw new Error('the audit file was deleted');
-        const next = { ...head };
-        const lines = batch.map(({ event }) => {
-          const { line, hash } = writeLine(
-            { ...event, seq: next.seq + 1, prev: next.hash, at, writer },
-            redact,
-          );
-          next.seq += 1;
-          next.hash = hash;
-          return `${line}\n`;
-        });
-        const bytes = Buffer.from(lines.join(''));
-        await file.handle.appendFile(bytes);
-        await file.handle.datasync();
-        ends.set(file.day, (ends.get(file.day) ?? 0) + bytes.length);
-        head = next;
-        for (const { done } of batch) done();
-      } catch (error) {
-        await current?.handle.close().catch(() => {});
-        current = undefined;
-        const problem = unwritable(dir, error);
-        for (const { failed } of batch) failed(problem);
-      }
+      isFlushDue = false;
+      if (batch.length > 0) await write(await allowed(batch));
+      else await flush();
     }
-    writing = undefined;
+    working = undefined;
+  };
+  const kick = () => {
+    working ??= Promise.resolve().then(work);
+  };
+  const flushIn = (ms: number) => {
+    if (closed) return;
+    flushTimer ??= setTimeout(() => {
+      flushTimer = undefined;
+      isFlushDue = true;
+      kick();
+    }, ms);
+  };
+
+  /** All that waits, with one flush where one of them wants it. */
+  const write = async (batch: readonly Waiting[]) => {
+    if (batch.length === 0) return;
+    const before = head;
+    const at = new Date(clock.now()).toISOString();
+    // A clock that was set back changes what the lines say, not the file they go to: days stay in the chain's order.
+    const day = at.slice(0, 10) > head.day ? at.slice(0, 10) : head.day;
+    const isNewDay = day !== before.day;
+    let next: Head = { ...head, day, count: isNewDay ? 0 : head.count };
+    try {
+      const lines = batch.map(({ event }) => {
+        const { line, hash } = writeLine(
+          { ...event, seq: next.seq + 1, prev: next.hash, at, writer },
+          redact,
+        );
+        next = { ...next, seq: next.seq + 1, count: next.count + 1, hash };
+        return `${line}\n`;
+      });
+      await tail.write(day, Buffer.from(lines.join('')), !batch.every(({ event }) => mayFollow(event)));
+      head = next;
+    } catch (error) {
+      const problem = unwritable(dir, error);
+      for (const { failed } of batch) failed(problem);
+      if (tail.unflushed()) flushIn(retryAfterMs);
+      return;
+    }
+    for (const { done } of batch) done();
+    if (isNewDay && before.seq > 0) anchorer?.reached(anchorOf(before), true);
+    if (tail.unflushed()) flushIn(flushAfterMs);
+    else onDisk();
+  };
+
+  /** Lines whose events have gone ahead. Until they are on disk, `tail` lets nothing pass without a flush. */
+  const flush = async () => {
+    try {
+      await tail.flush();
+      onDisk();
+    } catch (error) {
+      if (!isLate) logger?.error({ err: error, writer }, 'audit lines could not be flushed; nothing is run');
+      isLate = true;
+      flushIn(retryAfterMs);
+    }
+  };
+
+  const onDisk = () => {
+    if (isLate) logger?.info({ writer }, 'the audit log is on disk again');
+    isLate = false;
+    anchorer?.reached(anchorOf(head));
+  };
+
+  const anchorOf = ({ seq, hash, day, count }: Head): Anchor => {
+    const at = new Date(clock.now()).toISOString();
+    return { writer, file: auditFileName(day, writer), seq, hash, count, at };
+  };
+  const anchorer = anchorerOf(options, (kind, problem) => {
+    if (!closed) log.record({ kind, data: { problem } }).catch(() => {});
+  });
+
+  /** Those that may be written: no change begins while anchors are required and cannot be made. */
+  const allowed = async (batch: readonly Waiting[]): Promise<readonly Waiting[]> => {
+    if (!anchorer || !batch.some(({ event }) => beginsChange(event))) return batch;
+    const why = await anchorer.refusal(batch.length);
+    if (why === undefined) return batch;
+    const problem = new OpsError(
+      'audit-unwritable',
+      `The audit log cannot be anchored (${why}), so no change is run.`,
+      'See to that place, or unset AUDIT_ANCHOR_REQUIRED.',
+    );
+    return batch.filter(({ event, failed }) => {
+      if (beginsChange(event)) failed(problem);
+      return !beginsChange(event);
+    });
   };
 
   const log: NamedAuditLog = {
@@ -112,14 +157,17 @@ export async function openAuditLog(options: AuditLogOptions): Promise<NamedAudit
       if (closed) return Promise.reject(unwritable(dir, new Error('closed')));
       return new Promise<void>((resolve, reject) => {
         waiting.push({ event, done: resolve, failed: reject });
-        writing ??= Promise.resolve().then(write);
+        kick();
       });
     },
     async close() {
+      if (closed) return;
       closed = true;
-      await writing;
-      await current?.handle.close();
-      current = undefined;
+      clearTimeout(flushTimer);
+      await working;
+      await flush();
+      await anchorer?.settle();
+      await tail.close();
       lock.release();
     },
   };
@@ -128,14 +176,32 @@ export async function openAuditLog(options: AuditLogOptions): Promise<NamedAudit
     const found = await recover(dir, writer);
     head = found.head;
     if (found.torn) {
-      options.logger?.warn(found.torn, 'the last audit line was cut short and is kept aside');
-      await log.record({ kind: 'process.started', data: { tornLine: found.torn } });
+      logger?.warn(found.torn, 'the last audit line was cut short and is kept aside');
+      await log.record({ kind: 'process.started', data: { tornLine: { ...found.torn } } });
     }
   } catch (error) {
     await log.close();
     throw error instanceof OpsError ? error : unwritable(dir, error);
   }
   return log;
+}
+
+/** The start and the end of a command that changes nothing: their lines may reach the disk a moment later. */
+function mayFollow({ kind, data }: AuditEvent): boolean {
+  const isOfCommand = kind === 'command.rendered' || kind === 'command.started' || kind === 'command.ended';
+  return isOfCommand && data?.risk === 'read';
+}
+
+function beginsChange(event: AuditEvent): boolean {
+  return event.kind === 'command.started' && !mayFollow(event);
+}
+
+function anchorerOf(
+  { anchor, logger }: AuditLogOptions,
+  onChange: (kind: 'anchor.failed' | 'anchor.restored', problem: string) => void,
+): Anchorer | undefined {
+  if (!anchor || anchor.places.length === 0) return undefined;
+  return createAnchorer({ settings: anchor, ...(logger ? { logger } : {}), onChange });
 }
 
 function lockOf({ dir, writer }: AuditLogOptions) {
@@ -145,39 +211,6 @@ function lockOf({ dir, writer }: AuditLogOptions) {
   } catch (error) {
     throw unwritable(dir, error);
   }
-}
-
-type Torn = { readonly file: string; readonly keptAs: string; readonly bytes: number };
-
-/** Where the chain ends. Bytes after the last newline are moved to a file of their own, never dropped. */
-async function recover(dir: string, writer: string): Promise<{ head: Head; torn?: Torn }> {
-  const files = auditFiles(dir).filter((f) => f.writer === writer);
-  let torn: Torn | undefined;
-  for (const { name } of files.reverse()) {
-    const read = readLines(dir, name);
-    if (read.torn.length > 0) {
-      const whole = read.lines.reduce((sum, line) => sum + line.length + 1, 0);
-      const keptAs = `${name}.torn-at-${whole}`;
-      await writeFile(join(dir, keptAs), read.torn, { mode: 0o600, flush: true });
-      const handle = await open(join(dir, name), 'r+');
-      await handle.truncate(whole);
-      await handle.sync();
-      await handle.close();
-      torn = { file: name, keptAs, bytes: read.torn.length };
-    }
-    const last = read.lines.at(-1);
-    if (!last) continue;
-    const hash = checkLine(last);
-    const entry = readLine(last);
-    if (!hash || !entry)
-      throw new OpsError(
-        'audit-unwritable',
-        `The last line of the audit file ${name} is not one that opsagent wrote.`,
-        'Keep the file, move it out of the folder and start again; "opsagent audit verify" shows what is wrong.',
-      );
-    return { head: { seq: entry.seq, hash }, ...(torn ? { torn } : {}) };
-  }
-  return { head: { seq: 0, hash: noHash }, ...(torn ? { torn } : {}) };
 }
 
 function unwritable(dir: string, cause: unknown): OpsError {

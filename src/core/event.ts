@@ -10,8 +10,11 @@ export type AuditKind =
   | 'request.accepted'
   | 'request.refused'
   | 'request.joined'
+  | 'request.kept'
   | 'run.stopped'
   | 'run.ended'
+  /** Found in the store where a run or a job should be, and none: nobody acts on it. */
+  | 'store.ignored'
   | 'approval.asked'
   | 'approval.voted'
   | 'approval.refused'
@@ -19,7 +22,20 @@ export type AuditKind =
   | 'call.refused'
   | 'command.started'
   | 'command.ended'
-  | 'host.trusted';
+  | 'people.added'
+  | 'people.removed'
+  | 'host.trusted'
+  | 'config.refused'
+  | 'model.called'
+  | 'command.rendered'
+  | 'approval.posted'
+  | 'changes.frozen'
+  | 'changes.thawed'
+  | 'window.granted'
+  | 'window.used'
+  | 'window.revoked'
+  | 'anchor.failed'
+  | 'anchor.restored';
 
 export interface AuditEvent {
   readonly kind: AuditKind;
