@@ -3,11 +3,12 @@
  */
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allAccounts } from '../../../adapters/console/accounts.ts';
 import { createGuard, isLoopback } from '../../../adapters/console/guard.ts';
 import { createConsole } from '../../../adapters/console/index.ts';
 import { OpsError } from '../../../src/core/errors.ts';
 import type { Started } from './started.ts';
-import { consoleOptions, startConsole, token } from './started.ts';
+import { consoleOptions, startConsole, testPeople, token } from './started.ts';
 
 const ask = { text: 'check the disk', id: 'event-0001' };
 
@@ -116,16 +117,21 @@ describe('the console over HTTP', () => {
 
 describe('the guard', () => {
   it('knows configured origins besides loopback, and marks their cookie as secure', () => {
-    const guard = createGuard({ token, port: 7860, origins: ['https://ops.example'] });
+    const guard = guardOf({ origins: ['https://ops.example'] });
+    const account = { name: 'owner', key: 'k' };
 
     expect(guard.knowsHost('ops.example')).toBe(true);
     expect(guard.knowsHost('ops.example:7860')).toBe(false);
-    expect(guard.sessionCookie('ops.example')).toContain('; Secure');
-    expect(guard.sessionCookie('127.0.0.1:7860')).not.toContain('; Secure');
+    expect(guard.sessionCookie(account, 'ops.example')).toContain('; Secure');
+    expect(guard.sessionCookie(account, '127.0.0.1:7860')).not.toContain('; Secure');
     const asked = { method: 'POST', host: 'ops.example', fetchSite: 'same-origin', cookie: undefined };
     const authorization = `Bearer ${token}`;
-    expect(guard.refusal({ ...asked, authorization, origin: 'https://ops.example' })).toBeUndefined();
-    expect(guard.refusal({ ...asked, authorization, origin: 'http://ops.example' })?.status).toBe(403);
+    expect(guard.admit({ ...asked, authorization, origin: 'https://ops.example' })).toMatchObject({
+      who: { name: 'owner' },
+    });
+    expect(guard.admit({ ...asked, authorization, origin: 'http://ops.example' })).toMatchObject({
+      refused: { status: 403 },
+    });
   });
 
   it('tells loopback from everything else', () => {
@@ -165,6 +171,19 @@ describe('the guard', () => {
     await first.console.stop();
   });
 });
+
+function guardOf(over: Partial<Parameters<typeof createGuard>[0]> = {}) {
+  const { people, endedSessions } = testPeople({});
+  return createGuard({
+    accounts: allAccounts(token, people),
+    endedSessions,
+    sessionKey: 'k',
+    port: 7860,
+    origins: [],
+    clock: { now: () => 1_000 },
+    ...over,
+  });
+}
 
 async function signIn(it0: Started): Promise<string> {
   const answer = await it0.get(`/?token=${token}`, {});
