@@ -3,7 +3,7 @@
  */
 import type { Board, ChatAdapter, Clock, Logger } from '../src/core/ports.ts';
 import type { Directory } from './console/directory.ts';
-import type { Console } from './console/index.ts';
+import type { Console, ConsoleOptions } from './console/index.ts';
 
 export interface AdapterSettings {
   readonly console: {
@@ -11,6 +11,7 @@ export interface AdapterSettings {
     readonly port: number;
     readonly token: string;
     readonly tokenConfigured: boolean;
+    readonly sessionKey: string;
     readonly origins: readonly string[];
   };
   readonly slack?: {
@@ -36,10 +37,11 @@ export async function loadAdapters(
     readonly clock: Clock;
     readonly logger: Logger;
   },
+  local: Pick<ConsoleOptions, 'people' | 'endedSessions' | 'approvals' | 'audit'>,
 ): Promise<Adapters> {
   const { createConsole } = await import('./console/index.ts');
-  const local = createConsole({ ...settings.console, ...parts, owner: { id: 'owner', name: 'owner' } });
-  const all: ChatAdapter[] = [local];
+  const page = createConsole({ ...settings.console, ...parts, ...local });
+  const all: ChatAdapter[] = [page];
   if (settings.slack) {
     const { createSlack } = await import('./slack/index.ts');
     all.push(createSlack({ ...settings.slack, ...parts }));
@@ -48,5 +50,5 @@ export async function loadAdapters(
     const { createDiscord } = await import('./discord/index.ts');
     all.push(createDiscord({ ...settings.discord, ...parts }));
   }
-  return { console: local, all };
+  return { console: page, all };
 }

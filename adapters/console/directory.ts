@@ -17,12 +17,15 @@ export interface ListedCommand {
     readonly optional: boolean;
     readonly type?: ParamType;
     readonly default?: string;
+    /** It takes as many values. */
+    readonly several?: number;
   }[];
 }
 
 export interface ListedHost {
   readonly name: string;
   readonly tier: string;
+  readonly tags?: readonly string[];
 }
 
 export interface Directory {

@@ -3,10 +3,18 @@
  * that a repeat is known; a new thread takes its id from it and is the same thread on a repeat.
  */
 import { z } from 'zod';
-import type { Conversation, Decision, Mention, StopRequest, User } from '../../src/core/conversation.ts';
-import type { ApprovalId, RunId } from '../../src/core/ids.ts';
-import { isApprovalId, isRunId } from '../../src/core/ids.ts';
+import type {
+  Conversation,
+  Decision,
+  Mention,
+  StopRequest,
+  UndoRequest,
+  User,
+} from '../../src/core/conversation.ts';
+import type { ApprovalId, CallId, RunId } from '../../src/core/ids.ts';
+import { isApprovalId, isCallId, isRunId } from '../../src/core/ids.ts';
 import { digestOf } from '../../src/core/json.ts';
+import { hasHidden } from '../../src/core/visible.ts';
 
 export interface Heard {
   readonly user: User;
@@ -33,10 +41,13 @@ export function parseRun(body: unknown, heard: Heard): Parsed<Mention> {
 
 /** `thread` says where the button stood; on the command line there is none. */
 export function parseDecide(body: unknown, heard: Heard): Parsed<Decision> {
-  return parsed(Decide, body, ({ id, approval, verdict, reason, thread }) => ({
+  return parsed(Decide, body, ({ id, approval, verdict, digest, scope, windowMinutes, reason, thread }) => ({
     eventId: id,
     approvalId: approval,
     verdict,
+    digest,
+    ...(scope ? { scope } : {}),
+    ...(windowMinutes ? { windowMinutes } : {}),
     ...(reason ? { reason } : {}),
     user: heard.user,
     groups: [],
@@ -47,6 +58,18 @@ export function parseDecide(body: unknown, heard: Heard): Parsed<Decision> {
 
 export function parseStop(body: unknown, heard: Heard): Parsed<StopRequest> {
   return parsed(Stop, body, ({ run }) => ({ runId: run, user: heard.user, groups: [] }));
+}
+
+export function parseUndo(body: unknown, heard: Heard): Parsed<UndoRequest> {
+  return parsed(Undo, body, ({ id, call, host, thread }) => ({
+    eventId: id,
+    callId: call,
+    host,
+    user: heard.user,
+    groups: [],
+    conversation: consoleThread(thread),
+    at: heard.at,
+  }));
 }
 
 export function isThread(text: string): boolean {
@@ -83,7 +106,12 @@ const Run = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/), z.string('must be text').max(4096))
     .refine((params) => Object.keys(params).length <= 32, 'has more than 32 values')
     .default({}),
-  host: z.string().regex(name, 'must be the name of a host').optional(),
+  host: z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine((text) => !hasHidden(text), 'holds characters that cannot be seen')
+    .optional(),
   id: EventId,
 });
 
@@ -92,6 +120,11 @@ const Decide = z.strictObject({
     .string('is missing')
     .refine((text): text is ApprovalId => isApprovalId(text), 'is not the id of an approval'),
   verdict: z.enum(['approve', 'deny'], 'must be approve or deny'),
+  digest: z
+    .string('is missing: a decision names the digest of what was shown')
+    .regex(/^[0-9a-f]{8,64}$/, 'must be the digest of what was shown, in hex'),
+  scope: z.literal('all', 'must be all, or left out').optional(),
+  windowMinutes: z.union([z.literal(15), z.literal(60)], 'must be 15 or 60').optional(),
   reason: z.string().trim().max(1000, 'is longer than 1000 characters').optional(),
   thread: Thread.optional(),
   id: EventId,
@@ -99,6 +132,13 @@ const Decide = z.strictObject({
 
 const Stop = z.strictObject({
   run: z.string('is missing').refine((text): text is RunId => isRunId(text), 'is not the id of a run'),
+});
+
+const Undo = z.strictObject({
+  call: z.string('is missing').refine((text): text is CallId => isCallId(text), 'is not the id of a call'),
+  host: z.string('is missing').regex(name, 'must be the name of a host'),
+  thread: Thread,
+  id: EventId,
 });
 
 function mention(sent: { thread?: string | undefined; id: string }, text: string, heard: Heard): Mention {

@@ -6,14 +6,23 @@ import type { BoardEntry } from '../../src/core/ports.ts';
 
 export interface Feed {
   publish(entry: BoardEntry): void;
-  /** Opens one reader's stream; undefined when there are too many. `replay` is read after it began to listen. */
-  open(replay: () => Promise<readonly BoardEntry[]>): ReadableStream<Uint8Array> | undefined;
+  /**
+   * Opens one reader's stream; undefined when there are too many. `replay` is read after it began to listen.
+   * Nothing is sent any more once `mayRead` says no.
+   */
+  open(
+    replay: () => Promise<readonly BoardEntry[]>,
+    mayRead: () => boolean,
+  ): ReadableStream<Uint8Array> | undefined;
+  /** Ends the streams of readers who may not read any more. */
+  check(): void;
   /** Tells readers that the line is alive; the page then re-reads what it shows. */
   beat(): void;
   close(): void;
 }
 
 interface Reader {
+  mayRead(): boolean;
   push(entry: BoardEntry): void;
   beat(): void;
   end(): void;
@@ -33,11 +42,18 @@ export function createFeed(): Feed {
     close: () => {
       for (const reader of readers) reader.end();
     },
-    open: (replay) => (readers.size < maxReaders ? openReader(readers, replay) : undefined),
+    check: () => {
+      for (const reader of readers) if (!reader.mayRead()) reader.end();
+    },
+    open: (replay, mayRead) => (readers.size < maxReaders ? openReader(readers, replay, mayRead) : undefined),
   };
 }
 
-function openReader(readers: Set<Reader>, replay: () => Promise<readonly BoardEntry[]>) {
+function openReader(
+  readers: Set<Reader>,
+  replay: () => Promise<readonly BoardEntry[]>,
+  mayRead: () => boolean,
+) {
   const utf8 = new TextEncoder();
   const pending = new Map<string, BoardEntry>();
   let beat = false;
@@ -45,6 +61,7 @@ function openReader(readers: Set<Reader>, replay: () => Promise<readonly BoardEn
   let wake = () => {};
 
   const reader: Reader = {
+    mayRead,
     push(entry) {
       const key = `${entry.thread}/${entry.key}`;
       const had = pending.get(key);
@@ -78,6 +95,7 @@ function openReader(readers: Set<Reader>, replay: () => Promise<readonly BoardEn
     async pull(controller) {
       if (pending.size === 0 && !beat && !ended) await new Promise<void>((resolve) => (wake = resolve));
       wake = () => {};
+      if (!mayRead()) reader.end();
       if (ended) {
         controller.close();
         return;

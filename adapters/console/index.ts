@@ -7,19 +7,31 @@ import type { ServerType } from '@hono/node-server';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Conversation } from '../../src/core/conversation.ts';
 import { OpsError } from '../../src/core/errors.ts';
-import type { Board, ChatAdapter, Clock, Inbox, Logger } from '../../src/core/ports.ts';
+import type { Accounts, EndedSessions } from '../../src/core/people.ts';
+import type {
+  ApprovalList,
+  AuditLog,
+  Board,
+  ChatAdapter,
+  Clock,
+  Inbox,
+  Logger,
+} from '../../src/core/ports.ts';
 import type { View } from '../../src/core/view.ts';
+import { allAccounts } from './accounts.ts';
 import { readAssets } from './assets.ts';
 import type { Directory } from './directory.ts';
 import { createFeed } from './feed.ts';
 import { createGuard, isLoopback } from './guard.ts';
 import { createRoutes } from './routes.ts';
+import { createTries } from './tries.ts';
 
 export interface ConsoleOptions {
   /** Address to listen on; anything beyond loopback needs a token that the operator configured. */
   readonly host: string;
   /** 0 takes a free port, for tests. */
   readonly port: number;
+  /** The owner's. */
   readonly token: string;
   /** True when the operator set the token; false for one made at first start. */
   readonly tokenConfigured?: boolean;
@@ -27,7 +39,13 @@ export interface ConsoleOptions {
   readonly origins: readonly string[];
   readonly board: Board;
   readonly directory: Directory;
-  readonly owner: { readonly id: string; readonly name: string };
+  /** Everybody else who may sign in. */
+  readonly people: Accounts;
+  readonly endedSessions: EndedSessions;
+  /** This instance's own secret, with which sessions are made. */
+  readonly sessionKey: string;
+  readonly approvals: ApprovalList;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -42,6 +60,8 @@ export interface Console extends ChatAdapter {
 const editEveryMs = 80;
 const beatEveryMs = 10_000;
 const drainMs = 3000;
+/** Within so much a removed person's open pages hear nothing more. */
+const checkEveryMs = 400;
 const minConfiguredToken = 16;
 
 /** Throws OpsError `config-invalid` for a setting that would be unsafe, `start` also for a port that is taken. */
@@ -98,11 +118,14 @@ async function serveConsole(options: ConsoleOptions, inbox: Inbox) {
   };
 
   const assets = await readAssets();
-  let fetch: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 503 });
-  const server = createAdaptorServer({ fetch: (request) => fetch(request) });
+  type Fetch = (request: Request, env: object) => Response | Promise<Response>;
+  let fetch: Fetch = () => new Response(null, { status: 503 });
+  const server = createAdaptorServer({ fetch: (request, env) => fetch(request, env) });
   const port = await listen(server, options.host, options.port);
-  const guard = createGuard({ token: options.token, port, origins: options.origins });
-  const app = createRoutes({ ...options, guard, inbox, feed, assets, deliver });
+  const accounts = allAccounts(options.token, options.people);
+  const guard = createGuard({ ...options, accounts, port });
+  const tries = createTries(options.clock);
+  const app = createRoutes({ ...options, guard, tries, used: accounts.used, inbox, feed, assets, deliver });
   let unwatch: () => Promise<void>;
   try {
     unwatch = await options.board.watch(feed.publish);
@@ -110,8 +133,9 @@ async function serveConsole(options: ConsoleOptions, inbox: Inbox) {
     server.close();
     throw error;
   }
-  fetch = (request) => app.fetch(request);
+  fetch = (request, env) => app.fetch(request, env);
   const beats = setInterval(feed.beat, beatEveryMs);
+  const checks = setInterval(feed.check, checkEveryMs);
   options.logger.info({ host: options.host, port }, 'console listening');
 
   return {
@@ -119,6 +143,7 @@ async function serveConsole(options: ConsoleOptions, inbox: Inbox) {
     async stop() {
       stopping = true;
       clearInterval(beats);
+      clearInterval(checks);
       const closed = new Promise((resolve) => server.close(resolve));
       feed.close();
       await Promise.race([Promise.allSettled(deliveries), delay(drainMs)]);

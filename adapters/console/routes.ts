@@ -8,23 +8,24 @@ import { bodyLimit } from 'hono/body-limit';
 import type { User } from '../../src/core/conversation.ts';
 import { problemOf } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
-import type { Board, Clock, Inbox, Logger } from '../../src/core/ports.ts';
+import type { Looker } from '../../src/core/open-approvals.ts';
+import type { ApprovalList, Board, Clock, Inbox, Logger } from '../../src/core/ports.ts';
 import type { Asset } from './assets.ts';
 import type { Directory } from './directory.ts';
 import type { Heard, Parsed } from './events.ts';
-import { isThread, parseAsk, parseDecide, parseRun, parseStop } from './events.ts';
+import { isThread, parseAsk, parseDecide, parseRun, parseStop, parseUndo } from './events.ts';
+import { failure } from './failure.ts';
 import type { Feed } from './feed.ts';
-import type { Guard } from './guard.ts';
-import { openByLink, securityHeaders } from './guard.ts';
+import { securityHeaders } from './guard.ts';
+import { type Env, type SignInOptions, session } from './sign-in.ts';
 
-export interface RouteOptions {
-  readonly guard: Guard;
+export interface RouteOptions extends SignInOptions {
   readonly inbox: Inbox;
   readonly board: Board;
   readonly feed: Feed;
   readonly directory: Directory;
   readonly assets: ReadonlyMap<string, Asset>;
-  readonly owner: { readonly id: string; readonly name: string };
+  readonly approvals: ApprovalList;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Runs a delivery to the inbox so that `stop` can wait for it; undefined once stopping. */
@@ -34,8 +35,8 @@ export interface RouteOptions {
 const maxBodyBytes = 64 * 1024;
 const listedThreads = 200;
 
-export function createRoutes(options: RouteOptions): Hono {
-  const app = new Hono();
+export function createRoutes(options: RouteOptions): Hono<Env> {
+  const app = new Hono<Env>();
 
   app.use(async (c, next) => {
     if (options.guard.knowsHost(c.req.header('host'))) await next();
@@ -45,7 +46,7 @@ export function createRoutes(options: RouteOptions): Hono {
   });
 
   app.get('/healthz', (c) => health(c, options.directory));
-  app.use((c, next) => session(c, options.guard, next));
+  app.use((c, next) => session(c, options, next));
   app.use('/api/*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }));
   reading(app, options);
   changing(app, options);
@@ -75,31 +76,15 @@ function isReady(status: Json): boolean {
   return !(isObject && (status as { ready?: unknown }).ready === false);
 }
 
-/** Takes the token out of the address once, then asks for the cookie or the bearer. */
-async function session(c: Context, guard: Guard, next: () => Promise<void>): Promise<Response | undefined> {
-  const token = c.req.query('token');
-  if (token !== undefined && c.req.method === 'GET' && isPagePath(c.req.path) && guard.isToken(token)) {
-    c.header('Set-Cookie', guard.sessionCookie(c.req.header('host')));
-    // As it was sent: decoded it could hold what no header may.
-    return c.redirect(new URL(c.req.url).pathname, 303);
-  }
-  const refused = guard.refusal({
-    method: c.req.method,
-    host: c.req.header('host'),
-    origin: c.req.header('origin'),
-    fetchSite: isPagePath(c.req.path) ? undefined : c.req.header('sec-fetch-site'),
-    authorization: c.req.header('authorization'),
-    cookie: c.req.header('cookie'),
+function reading(app: Hono<Env>, { board, feed, directory, guard, approvals }: RouteOptions): void {
+  app.get('/api/me', (c) => c.json({ name: c.get('who').name }));
+  app.get('/api/approvals', async (c) => c.json({ approvals: await approvals.open(lookerOf(c)) }));
+  app.get('/api/approvals/:id', async (c) => {
+    const approval = await approvals.find(c.req.param('id'), lookerOf(c));
+    return approval
+      ? c.json({ approval })
+      : failure(c, 404, 'not-found', 'This is not an open approval of mine.');
   });
-  if (!refused) {
-    await next();
-    return undefined;
-  }
-  if (refused.status === 401 && isPagePath(c.req.path)) return c.html(lockedPage, 401);
-  return failure(c, refused.status, refused.status === 401 ? 'not-signed-in' : 'origin', refused.message);
-}
-
-function reading(app: Hono, { board, feed, directory }: RouteOptions): void {
   app.get('/api/threads', async (c) => c.json({ threads: await board.threads(listedThreads) }));
   app.get('/api/threads/:thread', async (c) => {
     const thread = c.req.param('thread');
@@ -114,8 +99,10 @@ function reading(app: Hono, { board, feed, directory }: RouteOptions): void {
     if (thread !== undefined && !isThread(thread))
       return failure(c, 404, 'not-found', 'There is no such thread.');
     const has = seenUpTo(thread, c.req.query('since'), c.req.header('last-event-id'));
-    const stream = feed.open(async () =>
-      thread === undefined ? [] : (await board.read(thread)).filter((entry) => entry.seq > has),
+    const who = c.get('who');
+    const stream = feed.open(
+      async () => (thread === undefined ? [] : (await board.read(thread)).filter((entry) => entry.seq > has)),
+      () => guard.isCurrent(who),
     );
     if (!stream) return failure(c, 503, 'busy', 'Too many pages are open; close one and reload.');
     return c.body(stream, 200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
@@ -129,9 +116,8 @@ function seenUpTo(thread: string | undefined, since: string | undefined, lastId:
   return Number.isSafeInteger(seq) && seq > 0 ? seq : 0;
 }
 
-function changing(app: Hono, options: RouteOptions): void {
-  const { inbox, owner, clock } = options;
-  const user: User = { platform: 'console', id: owner.id, name: owner.name };
+function changing(app: Hono<Env>, options: RouteOptions): void {
+  const { inbox, clock } = options;
 
   function post<F, R>(
     path: string,
@@ -142,7 +128,7 @@ function changing(app: Hono, options: RouteOptions): void {
       const body = await readJson(c);
       if (body === undefined)
         return failure(c, 415, 'bad-request', 'Send JSON with Content-Type: application/json.');
-      const fact = parse(body.value, { user, at: clock.now() });
+      const fact = parse(body.value, { user: userOf(c), at: clock.now() });
       if (!fact.ok) return badRequest(c, fact.problems);
       const answer = options.deliver(() => take(fact.value));
       if (!answer) return failure(c, 503, 'stopping', 'opsagent is stopping; nothing was taken in.');
@@ -160,9 +146,27 @@ function changing(app: Hono, options: RouteOptions): void {
   }));
   post('/api/decide', parseDecide, (decision) => inbox.decided(decision));
   post('/api/stop', parseStop, (stop) => inbox.stopped(stop));
+  post('/api/undo', parseUndo, (undo) => inbox.undone(undo));
+
+  app.post('/api/signout', (c) => {
+    c.header('Set-Cookie', options.guard.signOut(c.get('who')));
+    // What stands open in this browser would go on until the next look.
+    options.feed.check();
+    return c.json({ signedOut: true });
+  });
 }
 
-function page(app: Hono, assets: ReadonlyMap<string, Asset>): void {
+/** The console knows no groups of its own: those of policy.yaml are by account. */
+function lookerOf(c: Context<Env>): Looker {
+  return { user: userOf(c), groups: [] };
+}
+
+function userOf(c: Context<Env>): User {
+  const { name } = c.get('who');
+  return { platform: 'console', id: name, name };
+}
+
+function page(app: Hono<Env>, assets: ReadonlyMap<string, Asset>): void {
   const serve = (c: Context, name: string) => {
     const asset = assets.get(name);
     if (!asset) return c.notFound();
@@ -174,10 +178,6 @@ function page(app: Hono, assets: ReadonlyMap<string, Asset>): void {
   app.get('/', (c) => serve(c, 'index.html'));
   app.get('/t/:thread', (c) => serve(c, 'index.html'));
   app.get('/:file', (c) => serve(c, c.req.param('file')));
-}
-
-function isPagePath(path: string): boolean {
-  return path === '/' || /^\/t\/[^/]+$/.test(path);
 }
 
 async function readJson(c: Context): Promise<{ readonly value: unknown } | undefined> {
@@ -205,22 +205,3 @@ function noPrototype(key: string, value: unknown): unknown {
 function tooLarge(c: Context): Response {
   return failure(c, 413, 'too-large', `A request may have ${maxBodyBytes / 1024} KiB at most.`);
 }
-
-function failure(
-  c: Context,
-  status: 401 | 403 | 404 | 413 | 415 | 500 | 503,
-  code: string,
-  message: string,
-  remedy?: string,
-): Response {
-  return c.json({ error: { code, message, ...(remedy ? { remedy } : {}) } }, status);
-}
-
-const lockedPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>opsagent: not signed in</title>
-<h1>This browser is not signed in</h1>
-<p>${openByLink}</p>
-<p>It ends in <code>?token=…</code> and is needed once in each browser.</p>
-<p><a href="/">Signed in already? Open the console.</a></p></html>
-`;

@@ -9,6 +9,7 @@ import {
   InteractionContextType,
   type RESTPutAPIApplicationCommandsJSONBody,
 } from 'discord.js';
+import { groupsOf } from '../../src/core/targets.ts';
 import { clip } from './text.ts';
 
 /** What autocomplete may name. Read anew for each keystroke, so that a reloaded catalogue shows at once. */
@@ -24,7 +25,7 @@ export interface Directory {
       readonly optional: boolean;
     }[];
   }[];
-  hosts(): readonly { readonly name: string }[];
+  hosts(): readonly { readonly name: string; readonly tags?: readonly string[] }[];
 }
 
 const text = ApplicationCommandOptionType.String;
@@ -53,7 +54,7 @@ export const opsCommands: RESTPutAPIApplicationCommandsJSONBody = [
         description: 'Run one command by name, without the agent',
         options: [
           { type: text, name: 'command', description: 'Which command', required: true, autocomplete: true },
-          { type: text, name: 'host', description: 'On which host', autocomplete: true },
+          { type: text, name: 'host', description: 'On which host, or @tag, or all', autocomplete: true },
           {
             type: text,
             name: 'args',
@@ -64,6 +65,15 @@ export const opsCommands: RESTPutAPIApplicationCommandsJSONBody = [
       },
       { type: sub, name: 'stop', description: 'Stop what is running in this thread' },
       { type: sub, name: 'status', description: 'What is running in this thread' },
+      { type: sub, name: 'pending', description: 'Open approvals that you may decide or asked for' },
+      {
+        type: sub,
+        name: 'show',
+        description: 'One approval as it is kept, to compare a card with it',
+        options: [
+          { type: text, name: 'id', description: 'The id on the card', required: true, max_length: 60 },
+        ],
+      },
       { type: sub, name: 'help', description: 'What I can do and who may ask' },
     ],
   },
@@ -87,11 +97,7 @@ function offers(
   command: string | undefined,
 ): { name: string; value: string }[] {
   const typed = value.trim().toLowerCase();
-  if (name === 'host')
-    return directory
-      .hosts()
-      .filter((h) => h.name.toLowerCase().includes(typed))
-      .map((h) => ({ name: h.name, value: h.name }));
+  if (name === 'host') return hostOffers(directory.hosts(), value, typed);
   if (name === 'command')
     return directory
       .commands()
@@ -113,6 +119,23 @@ function offers(
       name: `${before}${p.name}= ${p.optional ? '(optional) ' : ''}${p.description}`,
       value: `${before}${p.name}=`,
     }));
+}
+
+/** Hosts, then groups; after a comma, what may come next. */
+function hostOffers(
+  hosts: ReturnType<Directory['hosts']>,
+  value: string,
+  typed: string,
+): { name: string; value: string }[] {
+  const before = value.slice(0, value.lastIndexOf(',') + 1);
+  const word = typed.slice(typed.lastIndexOf(',') + 1).trim();
+  const groups = groupsOf(hosts.map(({ name, tags = [] }) => ({ name, tags })));
+  return [
+    ...hosts.map(({ name }) => ({ name, value: name })),
+    ...groups.map((g) => ({ name: `${g.name} (${g.hosts} hosts)`, value: g.name })),
+  ]
+    .filter((offer) => offer.value.toLowerCase().includes(word))
+    .map((offer) => ({ name: `${before}${offer.name}`, value: `${before}${offer.value}` }));
 }
 
 export type Args =

@@ -5,8 +5,8 @@
 import { ChannelType, ComponentType, InteractionType } from 'discord.js';
 import { z } from 'zod';
 import type { User } from '../../src/core/conversation.ts';
-import { type ApprovalId, isApprovalId, isRunId, type RunId } from '../../src/core/ids.ts';
 import { type InteractionRef, type Place, placeOf } from './api.ts';
+import { type Button, type Choice, readButton } from './buttons.ts';
 
 const Snowflake = z.string().regex(/^\d{1,20}$/);
 const Person = z.object({
@@ -107,10 +107,6 @@ export interface AutocompleteFact extends InteractionFact {
   readonly options: Readonly<Record<string, string>>;
 }
 
-export type Button =
-  | { readonly action: 'approve' | 'deny'; readonly approvalId: ApprovalId }
-  | { readonly action: 'stop'; readonly runId: RunId };
-
 export interface ButtonFact extends InteractionFact {
   readonly kind: 'button';
   readonly messageId: string;
@@ -122,8 +118,7 @@ export interface ButtonFact extends InteractionFact {
 export interface DenyFact extends InteractionFact {
   readonly kind: 'deny';
   readonly messageId: string;
-  readonly approvalId: ApprovalId;
-  readonly reason: string | undefined;
+  readonly choice: Choice;
 }
 
 export interface Ignored {
@@ -176,11 +171,11 @@ export function interactionFact(
         kind: 'button',
         ...common,
         messageId: event.message.id,
-        button: buttonOf(event.data.custom_id),
+        button: readButton(event.data.custom_id),
       };
     case InteractionType.ModalSubmit: {
-      const button = buttonOf(event.data.custom_id);
-      if (button?.action !== 'deny' || !event.message) return ignored('not a form of ours');
+      const button = readButton(event.data.custom_id);
+      if (button?.action !== 'ask-why' || !event.message) return ignored('not a form of ours');
       const fields = event.data.components.flatMap((c) => [
         ...(c.component ? [c.component] : []),
         ...(c.components ?? []),
@@ -190,8 +185,7 @@ export function interactionFact(
         kind: 'deny',
         ...common,
         messageId: event.message.id,
-        approvalId: button.approvalId,
-        reason: reason || undefined,
+        choice: { ...button.choice, ...(reason ? { reason } : {}) },
       };
     }
     default:
@@ -217,13 +211,6 @@ function commandFact(
     focused: { name: focused.name, value: String(focused.value ?? '') },
     options,
   };
-}
-
-function buttonOf(customId: string): Button | undefined {
-  const [ours, action, id, ...more] = customId.split(':');
-  if (ours !== 'ops' || id === undefined || more.length > 0) return undefined;
-  if ((action === 'approve' || action === 'deny') && isApprovalId(id)) return { action, approvalId: id };
-  return action === 'stop' && isRunId(id) ? { action, runId: id } : undefined;
 }
 
 function speaker(person: z.infer<typeof Person>, member: z.infer<typeof Member> | undefined): Speaker {

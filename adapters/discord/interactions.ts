@@ -1,19 +1,13 @@
 /**
- * What people do with /ops, its buttons and its form. Discord wants a first answer within three seconds and cannot
+ * What people do with /ops; its buttons and its form are in presses.ts. Discord wants a first answer within three seconds and cannot
  * wait for the inbox: the first answer only defers, and what became of the request is said once the inbox resolved.
  */
-import {
-  ComponentType,
-  InteractionResponseType,
-  MessageFlags,
-  RESTJSONErrorCodes,
-  TextInputStyle,
-} from 'discord.js';
+import { InteractionResponseType, MessageFlags } from 'discord.js';
 import type { Conversation, DirectCommand, Mention } from '../../src/core/conversation.ts';
 import { problemOf, problemText } from '../../src/core/errors.ts';
 import { sha256 } from '../../src/core/json.ts';
 import type { Received } from '../../src/core/ports.ts';
-import { discordCode, type InteractionRef, note } from './api.ts';
+import { note } from './api.ts';
 import { choices, type Directory, parseArgs } from './commands.ts';
 import {
   type AutocompleteFact,
@@ -22,13 +16,15 @@ import {
   canOpenThread,
   type DenyFact,
 } from './events.ts';
-import { acknowledge, type Listening, receivedText } from './messages.ts';
+import { firstAnswer } from './first-answer.ts';
+import { acknowledge, directly, elsewhere, type Listening, receivedText } from './messages.ts';
+import { conversationOf, pressed } from './presses.ts';
 import { plain, plainLine } from './text.ts';
 
 type Fact = AutocompleteFact | ButtonFact | CommandFact | DenyFact;
 
-const elsewhere = 'I work on another server only.';
-const directly = 'I work in the channels of a server only. Please ask me there.';
+/** Subcommands that are a word to the bot, said as it is. */
+const words: readonly string[] = ['stop', 'status', 'help', 'pending'];
 
 /** Returns the handler of interactions. It never rejects. */
 export function interactionListener(
@@ -95,7 +91,8 @@ type Asked =
   | { readonly kind: 'problem'; readonly text: string };
 
 function requestOf({ sub, options }: CommandFact): Asked {
-  if (sub === 'stop' || sub === 'status' || sub === 'help') return { kind: 'asked', text: sub, opens: false };
+  if (sub === 'show') return { kind: 'asked', text: `show approval ${options.id ?? ''}`, opens: false };
+  if (words.includes(sub)) return { kind: 'asked', text: sub, opens: false };
   if (sub === 'ask') return { kind: 'asked', text: (options.text ?? '').trim(), opens: true };
   const name = options.command?.trim();
   if (sub !== 'run' || !name) return { kind: 'problem', text: 'I do not know this command.' };
@@ -187,105 +184,16 @@ function starterText(fact: CommandFact, text: string): string {
   return `**${plainLine(fact.user.name, 60)}** asks: ${plainLine(text, 800)}`;
 }
 
-// ---- buttons and the form ----
-
-async function pressed(listening: Listening, fact: ButtonFact | DenyFact): Promise<void> {
-  if (fact.kind === 'button' && fact.button?.action === 'deny') {
-    await firstAnswer(listening, fact, InteractionResponseType.Modal, denyForm(fact.button.approvalId));
-    return;
-  }
-  await firstAnswer(listening, fact, InteractionResponseType.DeferredMessageUpdate);
-  let said: string | undefined;
-  try {
-    said = await deliver(listening, fact);
-  } catch (error) {
-    said = `This was not kept. ${problemText(problemOf(error))}`;
-  }
-  if (said) await listening.api.followUp(fact, note(plain(said), MessageFlags.Ephemeral));
-}
-
-async function deliver(listening: Listening, fact: ButtonFact | DenyFact): Promise<string | undefined> {
-  const { inbox, clock } = listening;
-  const { user, groups, place } = fact;
-  if (listening.stopped()) return 'I am being restarted. Please press again in a moment.';
-  if (fact.kind === 'button' && !fact.button) return 'I do not know this button.';
-  if (fact.kind === 'button' && fact.button?.action === 'stop')
-    return receivedText(await inbox.stopped({ runId: fact.button.runId, user, groups }));
-  const approvalId =
-    fact.kind === 'deny'
-      ? fact.approvalId
-      : fact.button?.action === 'approve'
-        ? fact.button.approvalId
-        : undefined;
-  if (approvalId === undefined) return undefined;
-  const conversation: Conversation = {
-    platform: 'discord',
-    channel: place.parent ?? place.id,
-    thread: place.id,
-  };
-  const decided = await inbox.decided({
-    eventId: fact.id,
-    approvalId,
-    verdict: fact.kind === 'deny' ? 'deny' : 'approve',
-    ...(fact.kind === 'deny' && fact.reason ? { reason: fact.reason } : {}),
-    user,
-    groups,
-    card: { conversation, message: fact.messageId },
-    at: clock.now(),
-  });
-  return decided.text;
-}
-
-function denyForm(approvalId: string): object {
-  return {
-    custom_id: `ops:deny:${approvalId}`,
-    title: 'Deny this command',
-    components: [
-      {
-        type: ComponentType.Label,
-        label: 'Reason',
-        description: 'Optional. It is shown in the thread, and the agent reads it.',
-        component: {
-          type: ComponentType.TextInput,
-          custom_id: 'reason',
-          style: TextInputStyle.Short,
-          required: false,
-          max_length: 300,
-        },
-      },
-    ],
-  };
-}
-
-// ---- answers ----
-
-/**
- * The answer that is due within three seconds. When it is too late for it, or a repeat of the event finds it
- * given, the request still goes on: what comes of it stands in the thread.
- */
-async function firstAnswer(
-  { api, logger }: Listening,
-  fact: InteractionRef,
-  type: InteractionResponseType,
-  data?: object,
-): Promise<void> {
-  try {
-    await api.respond(fact, type, data);
-  } catch (error) {
-    const code = discordCode(error);
-    if (
-      code !== RESTJSONErrorCodes.UnknownInteraction &&
-      code !== RESTJSONErrorCodes.InteractionHasAlreadyBeenAcknowledged
-    )
-      throw error;
-    logger.warn({ eventId: fact.id, code }, 'discord interaction was answered already or too late');
-  }
-}
-
-async function refuseHere(listening: Listening, fact: Fact, text: string): Promise<void> {
-  await listening.api.respond(
+/** Discord's answer is due at once, so it goes before the record. */
+async function refuseHere(listening: Listening, fact: Fact, why: string): Promise<void> {
+  const { inbox } = listening;
+  await firstAnswer(
+    listening,
     fact,
     InteractionResponseType.ChannelMessageWithSource,
-    note(plain(text), MessageFlags.Ephemeral),
+    note(plain(why), MessageFlags.Ephemeral),
   );
+  const what = fact.kind === 'command' ? 'request' : 'press';
+  if (!listening.stopped())
+    await inbox.refused({ user: fact.user, conversation: conversationOf(fact), what, why });
 }

@@ -21,9 +21,18 @@ export interface Listening {
 
 const knownPlaces = 5_000;
 
+/** Said to those who are not on the server that is served. */
+export const elsewhere = 'I work on another server only.';
+export const directly = 'I work in the channels of a server only. Please ask me there.';
+
+const refusedButClosed =
+  'I cannot do that, and your direct messages are closed. Ask with /ops ask to see why.';
+const answeredButClosed =
+  'The answer is for you alone, and your direct messages are closed. Use /ops pending or /ops show.';
+
 /** Returns the handler of messages. It never rejects. */
 export function messageListener(listening: Listening): (fact: MessageFact) => Promise<void> {
-  const { api, guildId, logger } = listening;
+  const { guildId, api, logger } = listening;
   const places = new Map<string, Place>();
 
   /** Whether a channel is a thread, and of which parent, never changes: asked once each. */
@@ -38,19 +47,9 @@ export function messageListener(listening: Listening): (fact: MessageFact) => Pr
 
   return async (fact) => {
     try {
-      if (fact.guildId === undefined) {
-        await api.direct(
-          fact.user.id,
-          note('I work in the channels of a server only\\. Please ask me there\\.'),
-        );
-        return;
-      }
-      if (guildId !== undefined && fact.guildId !== guildId) {
-        if (fact.addressed)
-          logger.warn(
-            { guild: fact.guildId, user: fact.user.id },
-            'discord message from another server refused',
-          );
+      if (fact.guildId === undefined || (guildId !== undefined && fact.guildId !== guildId)) {
+        const why = fact.guildId === undefined ? directly : elsewhere;
+        if (fact.guildId === undefined || fact.addressed) await turnAway(listening, fact, why);
         return;
       }
       if (!fact.addressed && fact.text === '') return;
@@ -60,6 +59,16 @@ export function messageListener(listening: Listening): (fact: MessageFact) => Pr
       if (fact.addressed) await tell(listening, fact, problemText(problemOf(error)));
     }
   };
+}
+
+/** Put on record, then told alone; where that cannot be, the log has it. */
+async function turnAway(listening: Listening, fact: MessageFact, why: string): Promise<void> {
+  const { api, inbox, logger } = listening;
+  const conversation: Conversation = { platform: 'discord', channel: fact.channelId, thread: fact.channelId };
+  if (!listening.stopped()) await inbox.refused({ user: fact.user, conversation, what: 'request', why });
+  await api.direct(fact.user.id, note(plain(why))).catch((error: unknown) => {
+    logger.warn({ problem: problemOf(error), eventId: fact.id }, 'discord person not told');
+  });
 }
 
 async function heard(listening: Listening, fact: MessageFact, place: Place): Promise<void> {
@@ -94,10 +103,11 @@ async function heard(listening: Listening, fact: MessageFact, place: Place): Pro
       await acknowledge(listening, mention);
       return;
     case 'answered':
-      await tell(listening, fact, received.text);
+      if (received.privately) await tellPrivately(listening, fact, received.text, answeredButClosed);
+      else await tell(listening, fact, received.text);
       return;
     case 'refused':
-      await tellPrivately(listening, fact, received.text);
+      await tellPrivately(listening, fact, received.text, refusedButClosed);
       return;
     case 'ignored':
       return;
@@ -147,15 +157,16 @@ async function tell({ api, logger }: Listening, fact: MessageFact, text: string)
 }
 
 /** Direct messages can be switched off: then the channel learns that there is an answer, not what it says. */
-async function tellPrivately(listening: Listening, fact: MessageFact, text: string): Promise<void> {
+async function tellPrivately(
+  listening: Listening,
+  fact: MessageFact,
+  text: string,
+  closed: string,
+): Promise<void> {
   try {
     await listening.api.direct(fact.user.id, note(plain(text)));
   } catch (error) {
     if (!(error instanceof OpsError)) throw error;
-    await tell(
-      listening,
-      fact,
-      'I cannot do that, and your direct messages are closed. Ask with /ops ask to see why.',
-    );
+    await tell(listening, fact, closed);
   }
 }

@@ -11,9 +11,9 @@ export function plain(text: string): string {
   return visible(text).replace(/[\\`*_~|<>@#[\]():+-]/g, '\\$&');
 }
 
-/** The same on one line, cut to `max` characters before escaping. */
+/** The same on one line, cut to `max` characters before the escapes of Markdown. */
 export function plainLine(text: string, max = 200): string {
-  return plain(clip(oneLine(text), max));
+  return plain(clip(oneLine(visible(text)), max));
 }
 
 /** A word or line of code inside a sentence. */
@@ -64,6 +64,13 @@ export function cutAtLine(text: string, max: number): string {
   const head = text.slice(0, max);
   const line = head.lastIndexOf('\n');
   return (line > max / 2 ? head.slice(0, line) : head).replace(/[\ud800-\udbff]$/, '');
+}
+
+/** The beginning of what a host printed, small enough to stand beside other facts; what is missing is said. */
+export function excerpt(output: string, lines: number, chars: number): string {
+  const whole = visible(output).trimEnd();
+  const shown = cutAtLine(whole.split('\n').slice(0, lines).join('\n'), chars);
+  return shown.length < whole.length ? `${shown}\n… cut here` : shown;
 }
 
 export function clip(text: string, max: number): string {

@@ -1,13 +1,32 @@
 /**
  * The names under which our buttons and the form for a Deny come back, and how a button is made.
  */
-import type { Button, ModalView } from '@slack/types';
+import type { Button, Confirm, ModalView } from '@slack/types';
+import type { ApprovalId, CallId } from '../../src/core/ids.ts';
 
 export const actions = {
   approve: 'opsagent_approve',
+  approveAll: 'opsagent_approve_all',
+  approve15: 'opsagent_approve_15',
+  approve60: 'opsagent_approve_60',
   deny: 'opsagent_deny',
   stop: 'opsagent_stop',
 } as const;
+
+/** A message may offer several; no two buttons of it may have the same name. */
+export const undoAction = (n: number) => `opsagent_undo_${n}`;
+export const isUndo = (actionId: string) => /^opsagent_undo_\d{1,2}$/.test(actionId);
+
+/** What a button of a card sends back: which approval, and what the card showed of it. */
+export const cardValue = (id: ApprovalId, digest: string) => `${id}:${digest}`;
+/** What an Undo button sends back: which call, and on which host. */
+export const undoValue = (id: CallId, host: string) => `${id}:${host}`;
+
+/** Such a value in its two halves; the second is empty where there is none. */
+export function halvesOf(value: string): readonly [string, string] {
+  const at = value.indexOf(':');
+  return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + 1)];
+}
 
 export const denyForm = 'opsagent_deny_form';
 export const reasonField = { block: 'reason', action: 'text' } as const;
@@ -20,6 +39,12 @@ export function button(actionId: string, label: string, value: string, style?: '
     value,
     ...(style ? { style } : {}),
   };
+}
+
+/** Asked before the press counts. */
+export function confirm(title: string, text: string, yes: string): Confirm {
+  const plain = (words: string) => ({ type: 'plain_text' as const, text: words });
+  return { title: plain(title), text: plain(text), confirm: plain(yes), deny: plain('Cancel') };
 }
 
 /** The form that asks why; `origin` comes back with it and says which card it was opened from. */

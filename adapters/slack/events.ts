@@ -3,9 +3,9 @@
  * and then nothing happens.
  */
 import { z } from 'zod';
-import type { Conversation } from '../../src/core/conversation.ts';
-import { type ApprovalId, isApprovalId, isRunId, type RunId } from '../../src/core/ids.ts';
-import { actions, denyForm, reasonField } from './actions.ts';
+import type { Conversation, Decision } from '../../src/core/conversation.ts';
+import { type CallId, isApprovalId, isCallId, isRunId, type RunId } from '../../src/core/ids.ts';
+import { actions, denyForm, halvesOf, isUndo, reasonField } from './actions.ts';
 import type { Identity } from './people.ts';
 import { decode } from './text.ts';
 
@@ -29,12 +29,21 @@ interface Pressed {
   readonly message: string;
 }
 
-export type Press =
-  | (Pressed & { readonly kind: 'approve'; readonly approvalId: ApprovalId })
-  | (Pressed & { readonly kind: 'ask-why'; readonly approvalId: ApprovalId; readonly triggerId: string })
-  | (Pressed & { readonly kind: 'stop'; readonly runId: RunId });
+/** What a person decided. The digest is what the button carried, whatever that was: the inbox judges it. */
+export type Choice = Pick<
+  Decision,
+  'approvalId' | 'verdict' | 'digest' | 'scope' | 'windowMinutes' | 'reason'
+>;
 
-export type Denial = Pressed & { readonly approvalId: ApprovalId; readonly reason?: string };
+export type Press =
+  | (Pressed & { readonly kind: 'decide'; readonly choice: Choice })
+  | (Pressed & { readonly kind: 'ask-why'; readonly choice: Choice; readonly triggerId: string })
+  | (Pressed & { readonly kind: 'stop'; readonly runId: RunId })
+  | (Pressed & { readonly kind: 'undo'; readonly callId: CallId; readonly host: string })
+  /** Not a button as we make them, or not on a message of ours. */
+  | (Pressed & { readonly kind: 'unknown'; readonly why: string });
+
+export type Denial = Pressed & { readonly choice: Choice };
 
 const ts = z.string().regex(/^\d{1,16}\.\d{1,9}$/);
 const id = z.string().regex(/^[A-Z0-9]{1,30}$/);
@@ -101,11 +110,11 @@ const PressBody = z.object({
   actions: z.array(z.object({ action_id: z.string(), value: z.string(), action_ts: ts })).length(1),
 });
 
-/** A press of one of our buttons, on a message of ours. */
+/** A press of a button, which Slack tells us for those of our app. */
 export function readPress(body: unknown, me: Identity): Press | undefined {
   const { data } = PressBody.safeParse(body);
   const action = data?.actions[0];
-  if (!data || !action || !isOurs(data.message, me)) return undefined;
+  if (!data || !action) return undefined;
   const { container, message, user } = data;
   const pressed: Pressed = {
     eventId: `${container.channel_id}:${container.message_ts}:${user.id}:${action.action_ts}`,
@@ -118,25 +127,48 @@ export function readPress(body: unknown, me: Identity): Press | undefined {
     },
     message: container.message_ts,
   };
+  if (!isOurs(message, me))
+    return { ...pressed, kind: 'unknown', why: 'This card is not one of mine; nothing was decided.' };
+  return meant(pressed, action, data.trigger_id);
+}
+
+function meant(pressed: Pressed, action: { action_id: string; value: string }, triggerId: string): Press {
   const { action_id: what, value } = action;
-  if (what === actions.stop) return isRunId(value) ? { ...pressed, kind: 'stop', runId: value } : undefined;
-  if (!isApprovalId(value)) return undefined;
-  if (what === actions.approve) return { ...pressed, kind: 'approve', approvalId: value };
-  if (what === actions.deny)
-    return { ...pressed, kind: 'ask-why', approvalId: value, triggerId: data.trigger_id };
-  return undefined;
+  const [id, rest] = halvesOf(value);
+  if (what === actions.stop && isRunId(value)) return { ...pressed, kind: 'stop', runId: value };
+  if (isUndo(what) && isCallId(id) && rest) return { ...pressed, kind: 'undo', callId: id, host: rest };
+  if (isApprovalId(id)) {
+    const approve: Choice = { approvalId: id, verdict: 'approve', digest: rest };
+    if (what === actions.deny)
+      return { ...pressed, kind: 'ask-why', choice: { ...approve, verdict: 'deny' }, triggerId };
+    if (what === actions.approve) return { ...pressed, kind: 'decide', choice: approve };
+    if (what === actions.approveAll)
+      return { ...pressed, kind: 'decide', choice: { ...approve, scope: 'all' } };
+    if (what === actions.approve15)
+      return { ...pressed, kind: 'decide', choice: { ...approve, windowMinutes: 15 } };
+    if (what === actions.approve60)
+      return { ...pressed, kind: 'decide', choice: { ...approve, windowMinutes: 60 } };
+  }
+  return { ...pressed, kind: 'unknown', why: 'I do not know this button; nothing was done.' };
 }
 
 function isOurs(message: { user?: string | undefined; bot_id?: string | undefined }, me: Identity): boolean {
   return message.user === me.userId || (me.botId !== undefined && message.bot_id === me.botId);
 }
 
-const Origin = z.object({ approvalId: z.string(), channel: id, thread: ts, message: ts });
+const Origin = z.object({
+  approvalId: z.string(),
+  digest: z.string().default(''),
+  channel: id,
+  thread: ts,
+  message: ts,
+});
 
 /** What a form carries with it, to know the card again. */
-export function originOf(press: Pressed & { readonly approvalId: ApprovalId }): string {
-  const { channel, thread } = press.conversation;
-  return JSON.stringify({ approvalId: press.approvalId, channel, thread, message: press.message });
+export function originOf({ choice, conversation, message }: Denial): string {
+  const { approvalId, digest } = choice;
+  const { channel, thread } = conversation;
+  return JSON.stringify({ approvalId, digest, channel, thread, message });
 }
 
 const DenialBody = z.object({
@@ -170,8 +202,12 @@ export function readDenial(body: unknown): Denial | undefined {
     teams: present(data.team.id, data.user.team_id),
     conversation: { platform: 'slack', channel: origin.channel, thread: origin.thread },
     message: origin.message,
-    approvalId: origin.approvalId,
-    ...(reason ? { reason } : {}),
+    choice: {
+      approvalId: origin.approvalId,
+      verdict: 'deny',
+      digest: origin.digest,
+      ...(reason ? { reason } : {}),
+    },
   };
 }
 

@@ -115,5 +115,13 @@ function whileOpen(inbox: Inbox, open: { readonly is: boolean }): Inbox {
       check();
       return inbox.stopped(stop);
     },
+    async undone(undo) {
+      check();
+      return inbox.undone(undo);
+    },
+    async refused(outsider) {
+      check();
+      return inbox.refused(outsider);
+    },
   };
 }

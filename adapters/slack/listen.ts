@@ -69,7 +69,7 @@ export function listen(app: App, parts: Listening): void {
 
   app.view(denyForm, async ({ body, ack }) => {
     const denial = readDenial(body);
-    if (denial) await handle(denial, true, true, () => decided(parts, 'deny', denial));
+    if (denial) await handle(denial, true, true, () => decided(parts, denial));
     await ack();
   });
 
@@ -78,11 +78,12 @@ export function listen(app: App, parts: Listening): void {
   });
 }
 
-async function mentioned({ inbox, people, replies, clock }: Listening, heard: Heard): Promise<void> {
+async function mentioned(parts: Listening, heard: Heard): Promise<void> {
+  const { inbox, people, replies, clock } = parts;
   const { conversation, userId, opensThread } = heard;
   const who = await people.who(userId, heard.teams, false);
   if (who.kind === 'stranger') {
-    if (heard.addressed) await replies.privately(conversation, userId, who.why, !opensThread);
+    if (heard.addressed) await turnAway(parts, heard, 'request', who.why, !opensThread);
     return;
   }
   const received = await inbox.mentioned({
@@ -95,14 +96,16 @@ async function mentioned({ inbox, people, replies, clock }: Listening, heard: He
     addressed: heard.addressed,
     opensThread,
   });
-  if (received.kind === 'answered') await replies.openly(conversation, heard.eventId, received.text);
-  if (received.kind === 'refused') await replies.privately(conversation, userId, received.text, !opensThread);
+  const isOpen = received.kind === 'answered' && !received.privately;
+  if (isOpen) await replies.openly(conversation, heard.eventId, received.text);
+  else if (received.kind === 'answered' || received.kind === 'refused')
+    await replies.privately(conversation, userId, received.text, !opensThread);
 }
 
 async function pressed(parts: Listening, press: Press): Promise<void> {
   switch (press.kind) {
-    case 'approve':
-      return decided(parts, 'approve', press);
+    case 'decide':
+      return decided(parts, press);
     case 'ask-why':
       await parts.api.call('views.open', (c) =>
         c.views.open({ trigger_id: press.triggerId, view: denyModal(originOf(press)) }),
@@ -110,47 +113,72 @@ async function pressed(parts: Listening, press: Press): Promise<void> {
       return;
     case 'stop':
       return stopped(parts, press);
+    case 'undo':
+      return undone(parts, press);
+    case 'unknown':
+      return turnAway(parts, press, 'press', press.why, true);
     default:
       return press satisfies never;
   }
 }
 
-async function decided(
-  { inbox, people, replies, clock }: Listening,
-  verdict: 'approve' | 'deny',
-  event: Omit<Denial, 'reason'> & { readonly reason?: string },
-): Promise<void> {
-  const { conversation, userId, message } = event;
+async function decided(parts: Listening, event: Denial): Promise<void> {
+  const { inbox, people, replies, clock } = parts;
+  const { conversation, userId, message, choice } = event;
   const who = await people.who(userId, event.teams, true);
-  if (who.kind === 'stranger') return replies.privately(conversation, userId, who.why, true);
+  if (who.kind === 'stranger') return turnAway(parts, event, 'decision', who.why, true);
   const result = await inbox.decided({
+    ...choice,
     eventId: event.eventId,
-    approvalId: event.approvalId,
-    verdict,
-    ...(event.reason ? { reason: event.reason } : {}),
     user: userOf(userId, who.name),
     groups: who.groups,
     card: { conversation, message },
     at: clock.now(),
   });
-  // What was counted is seen on the card.
-  if (result.kind !== 'counted') await replies.privately(conversation, userId, result.text, true);
+  // What was counted is seen on the card; of several some may not have been.
+  if (result.kind !== 'counted' || choice.scope === 'all')
+    await replies.privately(conversation, userId, result.text, true);
 }
 
-async function stopped(
-  { inbox, people, replies }: Listening,
-  press: Extract<Press, { kind: 'stop' }>,
-): Promise<void> {
-  const { conversation, userId } = press;
+async function stopped(parts: Listening, press: Extract<Press, { kind: 'stop' }>): Promise<void> {
+  const { inbox, people, replies } = parts;
+  const { conversation, userId, runId } = press;
   const who = await people.who(userId, press.teams, true);
-  if (who.kind === 'stranger') return replies.privately(conversation, userId, who.why, true);
-  const received = await inbox.stopped({
-    runId: press.runId,
-    user: userOf(userId, who.name),
+  if (who.kind === 'stranger') return turnAway(parts, press, 'stop', who.why, true);
+  const received = await inbox.stopped({ runId, user: userOf(userId, who.name), groups: who.groups });
+  if (received.kind === 'answered' || received.kind === 'refused')
+    await replies.privately(conversation, userId, received.text, true);
+}
+
+async function undone(parts: Listening, press: Extract<Press, { kind: 'undo' }>): Promise<void> {
+  const { inbox, people, replies, clock } = parts;
+  const { conversation, userId, eventId, callId, host } = press;
+  const who = await people.who(userId, press.teams, true);
+  if (who.kind === 'stranger') return turnAway(parts, press, 'undo', who.why, true);
+  const user = userOf(userId, who.name);
+  const received = await inbox.undone({
+    eventId,
+    callId,
+    host,
+    user,
     groups: who.groups,
+    conversation,
+    at: clock.now(),
   });
   if (received.kind === 'answered' || received.kind === 'refused')
     await replies.privately(conversation, userId, received.text, true);
+}
+
+/** Somebody who may not even be heard: put on record, then told alone. */
+async function turnAway(
+  { inbox, replies }: Listening,
+  { conversation, userId }: { readonly conversation: Conversation; readonly userId: string },
+  what: string,
+  why: string,
+  inThread: boolean,
+): Promise<void> {
+  await inbox.refused({ user: userOf(userId, userId), conversation, what, why });
+  await replies.privately(conversation, userId, why, inThread);
 }
 
 function userOf(id: string, name: string): User {

@@ -6,6 +6,7 @@ import type { ActionsBlock, KnownBlock } from '@slack/types';
 import type { SegmentView, View } from '../../src/core/view.ts';
 import { actions, button } from './actions.ts';
 import { cardBlocks } from './render-card.ts';
+import { undoOf } from './render-change.ts';
 import { callParts, statusLine } from './render-parts.ts';
 import { line, markdown, type RichPart, richText, words } from './rich-text.ts';
 import { cutAtLine, escaped, leftOut } from './text.ts';
@@ -35,13 +36,15 @@ const cardTitle = {
 } as const;
 
 function segment(view: SegmentView): Message {
-  const drawn = drawParts(view);
+  const undo = undoOf(view);
+  const drawn = [...drawParts(view), ...undo.parts];
   const status = statusLine(view.status);
   if (status) drawn.push(line(...words(status, { italic: true })));
   if (view.footer) drawn.push(line(...words(view.footer, { italic: true })));
   if (drawn.length === 0) drawn.push(line(...words('…')));
 
   const blocks: KnownBlock[] = drawn.map((part) => richText([part]));
+  blocks.push(...undo.blocks);
   if (view.stoppable) blocks.push(stopButton(view));
   const said = view.parts.findLast((p) => p.kind === 'text' || p.kind === 'notice');
   const heard = said?.kind === 'text' ? said.markdown : said?.kind === 'notice' ? said.text : status;

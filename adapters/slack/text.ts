@@ -37,6 +37,25 @@ export function cutAtLine(text: string, limit: number): { readonly text: string;
   return { text: kept, left: text.slice(kept.length).replace(/^\n/, '').split('\n').length };
 }
 
+/** One line of at most so many characters as they are shown: no name or reason can begin a line of its own. */
+export function clip(text: string, limit: number): string {
+  const shown = visible(text)
+    .split(/\n+/)
+    .map((l) => l.trim())
+    .join(' ');
+  return shown.length > limit ? `${sliceWhole(shown, limit)}…` : shown;
+}
+
+/** The beginning of what a host printed, small enough to stand beside other facts. */
+export function excerpt(output: string): string {
+  const lines = visible(output).trimEnd().split('\n');
+  const { text, left } = cutAtLine(lines.slice(0, mostExcerptLines).join('\n'), 400);
+  const more = left + Math.max(0, lines.length - mostExcerptLines);
+  return more > 0 ? `${text}\n${leftOut(more)}` : text;
+}
+
+const mostExcerptLines = 6;
+
 /** A slice that never splits a character in two. */
 function sliceWhole(text: string, limit: number): string {
   const last = text.charCodeAt(limit - 1);

@@ -1,10 +1,11 @@
 /**
  * Follows one run in the terminal: the trace on stderr as it happens, and at the end what came of it.
  */
-import { endText } from '../core/command.ts';
+import { endText, hostNames, hostsOf } from '../core/command.ts';
 import type { RunId } from '../core/ids.ts';
 import type { CallView, CardView, Part, RunStatus, SegmentView } from '../core/view.ts';
 import { visible } from '../core/visible.ts';
+import { cardLines, changeLines } from './card-lines.ts';
 import type { Client } from './client.ts';
 import { exitCodes } from './exit-codes.ts';
 
@@ -35,7 +36,7 @@ export async function follow(
     if (view.runId !== runId) continue;
     if (view.kind === 'card') {
       cards.set(key, view);
-      tell(`${key} ${view.verdict}`, cardLine(view));
+      tell(`${key} ${view.verdict}`, cardLines(view));
     } else {
       segments.set(key, view);
       for (const part of view.parts) {
@@ -92,24 +93,26 @@ const symbols: Readonly<Record<CallView['status'], string>> = {
 };
 
 function callLine(call: CallView): string {
-  const hosts = [...new Set(call.ran.map((r) => r.host))].join(', ');
+  const hosts = hostNames([...new Set(call.ran.flatMap((r) => [r.host, ...(r.sameOn ?? [])]))]);
   const where = hosts ? ` on ${hosts}` : '';
   const took = call.ms === undefined ? '' : ` in ${call.ms} ms`;
+  const isGroup =
+    call.notRun !== undefined || call.ran.some((r) => r.sameOn !== undefined || r.host !== call.ran[0]?.host);
   const how =
-    call.ran.length > 1 ? call.ran.map((r) => `${r.command} ${endText(r.end)}`).join('; ') : call.outcome;
-  return visible(`${symbols[call.status]} ${call.title}${where}: ${how}${took}`);
+    call.ran.length > 1 && !isGroup
+      ? call.ran.map((r) => `${r.command} ${endText(r.end)}`).join('; ')
+      : call.outcome;
+  const notRun = (call.notRun ?? []).map((n) => `\n  not run on ${hostNames(n.hosts)}: ${n.reason}`);
+  const line = visible(`${symbols[call.status]} ${call.title}${where}: ${how}${took}${notRun.join('')}`);
+  return [line, ...changeLines(call.ran)].join('\n');
 }
 
-function cardLine(card: CardView): string {
-  const { subject, verdict } = card;
-  if (verdict === 'pending')
-    return visible(
-      [
-        `? needs approval (${card.rule.people} of ${card.rule.approvers.join(', ')}): ${subject.line}`,
-        `  on ${subject.host} as ${subject.login}@${subject.address}, risk ${subject.risk}, until ${new Date(card.expiresAt).toLocaleTimeString()}`,
-        '  Decide on the card in the thread or in the console.',
-      ].join('\n'),
-    );
-  const by = card.decidedBy ? ` by ${card.decidedBy.name}` : '';
-  return visible(`${verdict === 'approved' ? '✓' : '✗'} ${verdict}${by}: ${subject.line}`);
+/** The output of one command; of a group of hosts each result under its hosts, with the difference where it has one. */
+export function outputOf({ parts }: Followed): string {
+  const ran = parts.flatMap((p) => (p.kind === 'call' ? p.call.ran : []));
+  const [only] = ran;
+  if (only && ran.length === 1 && !only.sameOn) return only.output;
+  return ran
+    .map((r) => `── ${hostsOf(r)}: ${endText(r.end)}\n${(r.differs ?? r.output).trimEnd()}`.trimEnd())
+    .join('\n\n');
 }

@@ -172,6 +172,22 @@ export const hearingCases = {
     );
   },
 
+  'a word that is answered privately is answered to that person alone': async (h) => {
+    await h.start();
+    h.inbox.answerMention = async () => ({
+      kind: 'answered',
+      text: 'One approval is open.',
+      privately: true,
+    });
+    await h.mention('pending', { inThread: h.thread, by: h.people[1] });
+
+    const answers = async () =>
+      (await h.seen(h.thread)).filter((m) => m.text.includes('One approval is open.'));
+    await until('the answer', async () => (await answers()).length > 0);
+    expect((await answers()).map((m) => m.privateTo)).toEqual([h.people[1]]);
+    expect(h.inbox.mentions).toMatchObject([{ text: 'pending' }]);
+  },
+
   'a refused click is answered to that person alone and leaves the buttons': async (h) => {
     await h.start();
     h.inbox.answerDecision = async () => ({ kind: 'refused', text: 'You may not approve this.' });

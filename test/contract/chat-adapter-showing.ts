@@ -4,7 +4,7 @@
 import { expect } from 'vitest';
 import { OpsError } from '../../src/core/errors.ts';
 import type { AdapterHarness, SeenMessage } from './chat-adapter.ts';
-import { approvalId, callPart, card, segment, text } from './views.ts';
+import { approvalId, callPart, card, changed, segment, target, text } from './views.ts';
 
 export const showingCases = {
   'an edit replaces what was posted': async (h) => {
@@ -90,6 +90,10 @@ export const showingCases = {
           text(`\`\`\`\n${trap}\n\`\`\`\n\`${trap}\``),
           { kind: 'notice', level: 'error', text: trap },
           callPart(trap, ran),
+          callPart(
+            trap,
+            changed({ host: trap, allowedBy: trap, probe: { line: trap, before: trap, after: 'x' } }),
+          ),
         ],
         { footer: trap },
       ),
@@ -98,7 +102,16 @@ export const showingCases = {
     const ref = await h.adapter.post(
       h.thread,
       approvalId,
-      card({ agentReason: trap, subject: { line: trap, description: trap, host: trap } }),
+      card({
+        agentReason: trap,
+        missing: trap,
+        subject: {
+          line: trap,
+          description: trap,
+          targets: [target({ host: trap, address: trap, login: trap })],
+          state: [{ host: trap, line: trap, text: trap }],
+        },
+      }),
       false,
     );
     await h.adapter.edit(

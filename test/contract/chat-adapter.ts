@@ -3,13 +3,20 @@
  * An adapter that cannot do a case lists it by name with the reason; a listed case that passes fails the run.
  */
 import { afterEach, beforeEach, describe, it } from 'vitest';
-import type { Conversation, Decision, Mention, StopRequest } from '../../src/core/conversation.ts';
-import type { ChatAdapter, Decided, Inbox, Received } from '../../src/core/ports.ts';
+import type {
+  Conversation,
+  Decision,
+  Mention,
+  StopRequest,
+  UndoRequest,
+} from '../../src/core/conversation.ts';
+import type { ChatAdapter, Decided, Inbox, Outsider, Received } from '../../src/core/ports.ts';
+import { decidingCases } from './chat-adapter-deciding.ts';
 import { hearingCases } from './chat-adapter-hearing.ts';
 import { showingCases } from './chat-adapter-showing.ts';
 import { runId } from './views.ts';
 
-const cases = { ...hearingCases, ...showingCases };
+const cases = { ...hearingCases, ...decidingCases, ...showingCases };
 type CaseName = keyof typeof cases;
 
 /** A message as a person reads it on the platform, normalised over platforms. */
@@ -22,14 +29,27 @@ export interface SeenMessage {
   readonly privateTo?: string;
 }
 
+/** What the buttons are for; on a platform "Approve all" says how many, and "Undo" may say where. */
+export type ButtonName =
+  | 'Approve'
+  | 'Deny'
+  | 'Approve all'
+  | 'Approve + 15 min'
+  | 'Approve + 60 min'
+  | 'Undo'
+  | 'Stop';
+
 /** Inbox double: keeps what arrived and answers as told. `hold()` makes it wait until released. */
 export interface RecordingInbox extends Inbox {
   readonly mentions: Mention[];
   readonly decisions: Decision[];
   readonly stops: StopRequest[];
+  readonly undos: UndoRequest[];
+  readonly outsiders: Outsider[];
   answerMention: (m: Mention) => Promise<Received>;
   answerDecision: (d: Decision) => Promise<Decided>;
   answerStop: (s: StopRequest) => Promise<Received>;
+  answerUndo: (u: UndoRequest) => Promise<Received>;
   /** Makes every answer wait until the returned function is called. */
   hold(): () => void;
 }
@@ -64,7 +84,9 @@ export interface AdapterHarness {
    * A person presses the button with this label on the message that shows `key` (rejects when there is none), and
    * goes through what the platform asks next: a form for the reason of a Deny gets "not now".
    */
-  click(to: Conversation, key: string, label: 'Approve' | 'Deny' | 'Stop', by: string): Promise<void>;
+  click(to: Conversation, key: string, label: ButtonName, by: string): Promise<void>;
+  /** A press of the card's Approve as it comes from a card that was posted before buttons carried a digest. */
+  pressWithoutDigest(to: Conversation, key: string, by: string): Promise<void>;
   /** A payload that is not well formed, in the platform's envelope. */
   mangled(): Promise<void>;
   /** What everybody (and each private reader) sees in the conversation, in order. */
@@ -112,9 +134,12 @@ export function recordingInbox(): RecordingInbox {
     mentions: [],
     decisions: [],
     stops: [],
+    undos: [],
+    outsiders: [],
     answerMention: async () => ({ kind: 'accepted', runId }),
     answerDecision: async () => ({ kind: 'counted', text: 'Approved.' }),
     answerStop: async () => ({ kind: 'answered', text: 'Stopping.' }),
+    answerUndo: async () => ({ kind: 'accepted', runId }),
     hold() {
       let release = () => {};
       gate = new Promise((resolve) => {
@@ -136,6 +161,14 @@ export function recordingInbox(): RecordingInbox {
       inbox.stops.push(stop);
       await gate;
       return inbox.answerStop(stop);
+    },
+    async undone(undo) {
+      inbox.undos.push(undo);
+      await gate;
+      return inbox.answerUndo(undo);
+    },
+    async refused(outsider) {
+      inbox.outsiders.push(outsider);
     },
   };
   return inbox;

@@ -2,7 +2,8 @@
  * The page: which thread is open, the line to the server, and what a person does here.
  * State lives on the server; the page shows it and reads it again whenever the line was down.
  */
-import { call, newEventId, openEvents } from './api.js';
+import { createAnswering } from './answering.js';
+import { call, openEvents } from './api.js';
 import { createComposer } from './composer.js';
 import { el, icon, visible } from './dom.js';
 import { createPicker } from './picker.js';
@@ -35,7 +36,7 @@ const thread = createThread({
   log: $('log'),
   scroller: $('scroll'),
   newest: $('newest'),
-  decide,
+  ...createAnswering({ thread: () => open, shout }),
   say,
   shout,
   changed: drawState,
@@ -75,6 +76,20 @@ async function readThreads() {
   list.show(summaries, open);
 }
 
+/** Whose browser this is: two people may share a machine. */
+async function readMe() {
+  const answer = await call('/api/me');
+  if (!answer.ok) return;
+  $('me-name').textContent = `Signed in as ${visible(answer.value.name)}`;
+  $('me').hidden = false;
+}
+
+async function signOut() {
+  const answer = await call('/api/signout', {});
+  if (answer.ok || answer.signedOut) location.assign('/');
+  else failed(answer);
+}
+
 function readThreadsSoon() {
   if (soon) return;
   soon = setTimeout(() => {
@@ -93,6 +108,7 @@ function onLive() {
   $('banner').hidden = true;
   composer.setOnline(true);
   refresh();
+  readMe();
 }
 
 function onEntry(entry) {
@@ -167,20 +183,6 @@ function enter(id) {
   readThreadsSoon();
 }
 
-async function decide(view, verdict, reason) {
-  const body = {
-    approval: view.approvalId,
-    verdict,
-    thread: open,
-    id: newEventId(),
-    ...(reason ? { reason } : {}),
-  };
-  const answer = await call('/api/decide', body);
-  if (!answer.ok) return { ok: false, text: answer.message };
-  if (answer.value.kind !== 'counted') shout(answer.value.text);
-  return { ok: answer.value.kind === 'counted', text: answer.value.text };
-}
-
 async function stop(run) {
   const answer = await call('/api/stop', { run });
   if (!answer.ok) failed(answer);
@@ -238,6 +240,7 @@ function setUp() {
     ),
   );
   $('retry').addEventListener('click', line.retry);
+  $('sign-out').addEventListener('click', signOut);
   $('open-list').addEventListener('click', () => showList(true));
   for (const id of ['close-list', 'shade'])
     $(id).addEventListener('click', () => {

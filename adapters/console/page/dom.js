@@ -15,13 +15,38 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/**
+ * An element whose inside is drawn anew only when the facts it shows have changed: focus, what was opened and what
+ * was selected stay. `draw` gives a node, a list of them, or nothing.
+ */
+export function kept(tag, attributes, draw) {
+  const node = el(tag, attributes);
+  let shown;
+  return {
+    node,
+    update(...facts) {
+      const json = JSON.stringify(facts);
+      if (json === shown) return;
+      shown = json;
+      node.replaceChildren(...[draw(...facts)].flat(Infinity).filter(Boolean));
+    },
+  };
+}
+
 /** Text of a host, an agent or a person: what would be invisible or turn the line around is shown as its code. */
 export function visible(text) {
   return String(text).replaceAll('\r\n', '\n').replace(unseen, escaped);
 }
 
-const unseen =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
+/** Controls, lone surrogates, and what draws nothing or turns the line around; tab and newline stay. */
+const unseen = new RegExp(
+  [
+    '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\ud800-\\udfff\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5',
+    '\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0d\\ufeff\\uffa0\\ufff0-\\ufffb',
+    '\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]',
+  ].join(''),
+  'gu',
+);
 
 function escaped(character) {
   return `\\u{${character.codePointAt(0).toString(16)}}`;
@@ -77,6 +102,19 @@ export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** All of a few, else the first with the number of the others. */
+export function hostNames(names) {
+  return names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
+}
+
+/** What a host printed, kept apart from our words. */
+export function evidence(text, label) {
+  const shown = text.trimEnd();
+  return shown === ''
+    ? el('p', { class: 'nothing' }, 'It printed nothing.')
+    : el('pre', { class: 'evidence', tabindex: '0', role: 'region', 'aria-label': label }, visible(shown));
 }
 
 /** A pre that scrolls by keyboard too, with a copy button where the browser allows it. */

@@ -120,6 +120,9 @@ function createForm(command, hosts, submit, back) {
     'select',
     { id: 'picker-host' },
     hosts.map(({ name, tier }) => el('option', { value: name }, `${visible(name)} (${visible(tier)})`)),
+    groupsOf(hosts).map(({ name, size }) =>
+      el('option', { value: name }, `${visible(name)} (${size} hosts)`),
+    ),
   );
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
   const button = el('button', { type: 'submit', class: 'button primary' }, 'Run');
@@ -169,13 +172,23 @@ function createForm(command, hosts, submit, back) {
   return form;
 }
 
+/** `all` and the tags, as far as there is more than one host to choose from. */
+function groupsOf(hosts) {
+  if (hosts.length < 2) return [];
+  const tags = [...new Set(hosts.flatMap((host) => host.tags ?? []))].sort();
+  const size = (tag) => hosts.filter((host) => host.tags?.includes(tag)).length;
+  return [{ name: 'all', size: hosts.length }, ...tags.map((tag) => ({ name: `@${tag}`, size: size(tag) }))];
+}
+
 /** The input that fits the parameter's type; what is optional may stay empty. */
 function createField(param) {
   const id = `param-${param.name}`;
   const type = param.type ?? { kind: 'text' };
   const common = { id, name: param.name, required: !param.optional, 'aria-describedby': `${id}-about` };
   let input;
-  if (type.kind === 'choice') {
+  if (param.several) {
+    input = el('textarea', { ...common, rows: '3', placeholder: 'One a line', spellcheck: 'false' });
+  } else if (type.kind === 'choice') {
     const choices = param.optional ? ['', ...type.values] : type.values;
     input = el(
       'select',

@@ -2,11 +2,12 @@
  * One segment of a run: what the person said, the agent's words, its calls as lines that open, and notices.
  * Parts are kept and changed in place, so that an open call stays open and text streams without a jump.
  */
-import { codeBlock, duration, el, icon, timeNode, visible } from './dom.js';
+import { createChange, hasChange } from './change.js';
+import { codeBlock, duration, el, hostNames, icon, timeNode, visible } from './dom.js';
 import { renderMarkdown } from './markdown.js';
 
-/** `{node, update(view)}` for one entry of kind `segment`. */
-export function createSegment() {
+/** `{node, update(view)}` for one entry of kind `segment`; `undo` is for what its calls changed, see `createChange`. */
+export function createSegment({ undo }) {
   const body = el('div', { class: 'parts' });
   const foot = el('div', { class: 'segment-foot' });
   const node = el('article', { class: 'segment' }, body, foot);
@@ -19,7 +20,7 @@ export function createSegment() {
       view.parts.forEach((part, i) => {
         const name = part.kind === 'call' ? `call ${part.call.id}` : part.kind;
         const old = parts[i];
-        const drawing = old?.name === name ? old : { name, ...makers[part.kind](), json: '' };
+        const drawing = old?.name === name ? old : { name, ...makers[part.kind](undo), json: '' };
         const json = JSON.stringify(part);
         if (drawing.json !== json) drawing.update(part);
         drawing.json = json;
@@ -94,15 +95,31 @@ const statusWords = {
   unknown: 'outcome unknown',
 };
 
-function createCall() {
+function createCall(undo) {
   const summary = el('summary');
   const inside = el('div', { class: 'call-inside' });
-  const node = el('details', { class: 'call' }, summary, inside);
+  const line = el('details', { class: 'call' }, summary, inside);
+  const changes = el('div', { class: 'changes' });
+  const drawn = new Map();
+
+  /** One for each result, kept by its host: an answer to an Undo stays where it is. */
+  function drawChanges(call) {
+    const nodes = call.ran.filter(hasChange).map((ran) => {
+      const change = drawn.get(ran.host) ?? createChange({ callId: call.id, undo });
+      drawn.set(ran.host, change);
+      change.update(ran);
+      return change.node;
+    });
+    const same = nodes.length === changes.children.length && nodes.every((n, i) => n === changes.children[i]);
+    if (!same) changes.replaceChildren(...nodes);
+  }
+
   return {
-    node,
+    node: el('div', { class: 'call-part' }, line, changes),
     update({ call }) {
-      node.dataset.status = call.status;
-      const hosts = [...new Set(call.ran.map((ran) => ran.host))];
+      line.dataset.status = call.status;
+      drawChanges(call);
+      const hosts = [...new Set(call.ran.flatMap(hostsOf))];
       summary.replaceChildren(
         icon('chevron'),
         icon(call.status),
@@ -111,7 +128,7 @@ function createCall() {
         el(
           'span',
           { class: 'call-facts' },
-          hosts.length > 0 && el('span', { class: 'call-host' }, visible(hosts.join(', '))),
+          hosts.length > 0 && el('span', { class: 'call-host' }, visible(hostNames(hosts))),
           call.ms !== undefined && el('span', { class: 'call-ms' }, duration(call.ms)),
           el('span', { class: 'call-outcome' }, visible(call.outcome)),
         ),
@@ -131,7 +148,7 @@ const notes = {
 };
 
 function insideOf(call) {
-  if (call.ran.length > 0) return call.ran.map((ran) => ranNode(ran));
+  if (call.ran.length > 0) return [...call.ran.map(ranNode), ...(call.notRun ?? []).map(notRunNode)];
   const args = Object.entries(call.args);
   return [
     notes[call.status] && el('p', { class: 'call-note' }, notes[call.status]),
@@ -140,12 +157,20 @@ function insideOf(call) {
   ].filter(Boolean);
 }
 
+const hostsOf = (ran) => [ran.host, ...(ran.sameOn ?? [])];
+
+/** Hosts of a group on which it was not run, and why. */
+function notRunNode({ command, hosts, reason }) {
+  const where = el('span', { title: visible(hosts.join(', ')) }, visible(hostNames(hosts)));
+  return el('p', { class: 'call-note' }, `${visible(command)} not run on `, where, `: ${visible(reason)}`);
+}
+
 function ranNode(ran) {
   const ok = ran.end.kind === 'exited' && ran.end.code === 0;
   const output =
     ran.output === ''
       ? el('p', { class: 'call-note' }, 'No output.')
-      : codeBlock(ran.output, `Output of ${visible(ran.command)} on ${visible(ran.host)}`);
+      : codeBlock(ran.output, `Output of ${visible(ran.command)} on ${visible(hostNames(hostsOf(ran)))}`);
   output.classList.add('output');
   return el(
     'div',
@@ -154,10 +179,13 @@ function ranNode(ran) {
     el(
       'div',
       { class: 'ran-facts' },
-      `${visible(ran.command)} on ${visible(ran.host)} · ${duration(ran.ms)} · `,
+      `${visible(ran.command)} on `,
+      el('span', { title: visible(hostsOf(ran).join(', ')) }, visible(hostNames(hostsOf(ran)))),
+      ` · ${duration(ran.ms)} · `,
       el('span', { class: 'ran-end' }, visible(endText(ran.end))),
       ran.truncated && ' · output cut at its limit',
     ),
+    ran.differs && codeBlock(ran.differs, 'Compared with most hosts'),
     output,
   );
 }
@@ -170,9 +198,9 @@ function endText(end) {
     case 'signalled':
       return `ended by ${end.signal}`;
     case 'timed-out':
-      return end.ended ? 'time limit reached, ended there' : 'time limit reached, may still be running there';
+      return end.ended ? 'time limit reached, ended there' : 'time limit reached, still running there';
     case 'cancelled':
-      return end.ended ? 'stopped, ended there' : 'stopped here, may still be running there';
+      return end.ended ? 'stopped, ended there' : 'stopped here, still running there';
     case 'unreachable':
       return `not run: ${end.problem}`;
     default:

@@ -3,13 +3,13 @@
  * The newest state of an entry wins, however it came, so reading again after a break loses and doubles nothing.
  */
 import { createCard } from './card.js';
-import { el, icon, visible } from './dom.js';
+import { el, hostNames, icon, visible } from './dom.js';
 import { createSegment, lastWords, personNode } from './segment.js';
 
 const active = new Set(['queued', 'thinking', 'working', 'waiting']);
 const nearBottom = 60;
 
-export function createThread({ log, scroller, newest, decide, say, shout, changed }) {
+export function createThread({ log, scroller, newest, decide, undo, say, shout, changed }) {
   let entries = new Map();
   let sending = [];
   let isFresh = true;
@@ -28,6 +28,7 @@ export function createThread({ log, scroller, newest, decide, say, shout, change
   function drawing(change) {
     const follow = atBottom();
     change();
+    lookAround();
     if (follow) toBottom();
     else newest.hidden = false;
     changed(state());
@@ -36,7 +37,9 @@ export function createThread({ log, scroller, newest, decide, say, shout, change
   function place(entry) {
     const had = entries.get(entry.key);
     if (had && had.entry.seq >= entry.seq) return;
-    const drawn = had ?? { ...(entry.view.kind === 'card' ? createCard({ decide }) : createSegment()) };
+    const drawn = had ?? {
+      ...(entry.view.kind === 'card' ? createCard({ decide }) : createSegment({ undo })),
+    };
     const before = had?.entry.view;
     drawn.entry = entry;
     try {
@@ -51,6 +54,22 @@ export function createThread({ log, scroller, newest, decide, say, shout, change
     log.dataset.seq = String(Math.max(Number(log.dataset.seq ?? 0), entry.seq));
     if (!isFresh) announce(before, entry.view);
     settle(entry.view);
+  }
+
+  /** Tells each card what stands elsewhere: the open ones of its run, and what came of its call. */
+  function lookAround() {
+    const sorted = [...entries.values()].sort((a, b) => a.entry.order - b.entry.order);
+    const views = sorted.map((drawn) => drawn.entry.view);
+    const open = views.filter((view) => view.kind === 'card' && view.verdict === 'pending');
+    const parts = views.flatMap((view) => (view.kind === 'segment' ? view.parts : []));
+    const calls = new Map(parts.flatMap((part) => (part.kind === 'call' ? [[part.call.id, part.call]] : [])));
+    for (const drawn of sorted) {
+      const { runId, approvalId } = drawn.entry.view;
+      drawn.around?.(
+        open.filter((view) => view.runId === runId),
+        calls.get(approvalId?.replace(/-a$/, '')),
+      );
+    }
   }
 
   function insert(drawn) {
@@ -85,9 +104,14 @@ export function createThread({ log, scroller, newest, decide, say, shout, change
     if (view.kind === 'card') {
       if (!before)
         shout(
-          `Approval needed: ${view.subject.command} on ${view.subject.host}. It would run: ${view.subject.line}`,
+          `Approval needed: ${view.subject.command} on ${hostNames(view.subject.targets.map((t) => t.host))}. It would run: ${view.subject.line}`,
         );
       else if (before.verdict !== view.verdict) say(`${view.subject.command}: ${view.verdict}.`);
+      return;
+    }
+    // A reminder is an entry of its own, with nothing but a notice in it.
+    if (!before && view.parts.length > 0 && view.parts.every((part) => part.kind === 'notice')) {
+      say(lastWords(view));
       return;
     }
     const ended = view.status && !active.has(view.status) && before?.status !== view.status;

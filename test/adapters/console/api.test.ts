@@ -59,15 +59,17 @@ describe('the console API', () => {
 
   it('brings a decision with where the button stood, or nowhere from the command line', async () => {
     it0.inbox.answerDecision = async () => ({ kind: 'late', text: 'Already denied by Grace.' });
-    const body = { approval: approvalId, verdict: 'deny', reason: 'not now', id: 'event-0004' };
+    const digest = 'd'.repeat(32);
+    const body = { approval: approvalId, verdict: 'deny', digest, reason: 'not now', id: 'event-0004' };
     const answer = await it0.post('/api/decide', { ...body, thread: 't1' });
-    await it0.post('/api/decide', { approval: approvalId, verdict: 'approve', id: 'event-0005' });
+    await it0.post('/api/decide', { approval: approvalId, verdict: 'approve', digest, id: 'event-0005' });
 
     expect(await answer.json()).toEqual({ kind: 'late', text: 'Already denied by Grace.' });
     expect(it0.inbox.decisions).toMatchObject([
       {
         approvalId,
         verdict: 'deny',
+        digest,
         reason: 'not now',
         card: { conversation: to('t1'), message: approvalId },
       },
@@ -105,7 +107,9 @@ describe('the console API', () => {
     ['/api/run', '{"command":"a","params":{"n":1},"id":"event-0001"}'],
     ['/api/run', '{"command":"a","host":"w\u200beb","id":"event-0001"}'],
     ['/api/decide', `{"approval":"r1","verdict":"approve","id":"event-0001"}`],
-    ['/api/decide', `{"approval":"${approvalId}","verdict":"yes","id":"event-0001"}`],
+    ['/api/decide', `{"approval":"${approvalId}","verdict":"yes","digest":"dddddddd","id":"event-0001"}`],
+    ['/api/decide', `{"approval":"${approvalId}","verdict":"approve","id":"event-0001"}`],
+    ['/api/decide', `{"approval":"${approvalId}","verdict":"approve","digest":"x","id":"event-0001"}`],
     ['/api/stop', '{"run":"all"}'],
   ])('refuses a bad body of %s (%#)', async (path, body) => {
     const answer = await it0.post(path, body);

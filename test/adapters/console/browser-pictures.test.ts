@@ -21,6 +21,7 @@ import {
   to,
   words,
 } from './browser-scene.ts';
+import { activeBefore, decisions } from './browser-scene-cards.ts';
 import type { Started } from './started.ts';
 import { startConsole } from './started.ts';
 
@@ -34,6 +35,17 @@ const openCall = async (page: Page) => {
   await page.locator('#scroll').evaluate((node) => node.scrollTo(0, 0));
 };
 const openDeny = (page: Page) => page.getByRole('button', { name: 'Deny' }).click();
+const openWindow = (page: Page) => page.getByText('Approve and allow for a while').last().click();
+const openForms = async (page: Page) => {
+  await page
+    .getByText(/^and \d+ more$/)
+    .first()
+    .click();
+  await page
+    .getByRole('button', { name: /^Approve all/ })
+    .last()
+    .click();
+};
 const openList = async (page: Page) => {
   await page.locator('#open-list').click();
   await page.waitForFunction(() => document.getElementById('sidebar')?.getBoundingClientRect().left === 0);
@@ -62,11 +74,18 @@ needs('chromium')('the page draws without a fault and without scrolling sideways
     ['answer-dark', 't1', { ...wide, ...dark }],
     ['card', 't2', wide],
     ['card-dark', 't2', { ...wide, ...dark }],
+    ['card-forms', 't4', wide, openForms],
+    ['card-window', 't4', wide, openWindow],
     ['decided', 't3', wide],
+    ['changed', 't5', wide],
+    ['changed-dark', 't5', { ...wide, ...dark }],
     ['picker', 't1', wide, openPicker],
     ['phone', 't1', phone, openCall],
     ['phone-start', undefined, phone],
     ['phone-card', 't2', phone],
+    ['phone-card-dark', 't4', { ...phone, ...dark }, openWindow],
+    ['phone-card-all', 't4', phone, openForms],
+    ['phone-changed-dark', 't5', { ...phone, ...dark }],
     ['phone-deny-dark', 't2', { ...phone, ...dark }, openDeny],
     ['phone-list', 't1', phone, openList],
     ['phone-picker', 't1', phone, openPicker],
@@ -85,9 +104,11 @@ needs('chromium')('the page draws without a fault and without scrolling sideways
   });
 });
 
-async function scene({ console: shown, board }: Started): Promise<void> {
+async function scene(started: Started): Promise<void> {
+  const { console: shown, board } = started;
   const put = (thread: ReturnType<typeof to>, key: string, view: View) =>
     shown.post(thread, key, view, false);
+  await decisions(put);
   for (const [n, title, status] of [
     [21, 'Is the docker service running?', 'finished'],
     [22, 'Check the size of /var/log', 'failed'],
@@ -161,7 +182,8 @@ async function scene({ console: shown, board }: Started): Promise<void> {
       { status: 'waiting', stoppable: true },
     ),
   );
-  await put(to('t2'), approvalOf(2), card(2));
+  const state = [{ host: 'web-1', line: "systemctl status --no-pager 'nginx.service'", text: activeBefore }];
+  await put(to('t2'), approvalOf(2), card(2, { subject: { ...card(2).subject, state } }));
 
   await put(
     to('t3'),

@@ -1,6 +1,7 @@
 /**
  * Views as the worker would put them, for browser tests and pictures: a run that asks, works, waits and answers.
  */
+import type { ApprovalTarget } from '../../../src/core/approval.ts';
 import type { RanCommand } from '../../../src/core/command.ts';
 import type { Conversation, User } from '../../../src/core/conversation.ts';
 import type { ApprovalId, CallId, RunId } from '../../../src/core/ids.ts';
@@ -60,6 +61,18 @@ export function segment(n: number, parts: readonly Part[], over: Partial<Segment
   return { kind: 'segment', runId: run(n), parts, stoppable: false, ...over };
 }
 
+export const digest = '7c1f0a94be52d03e7c1f0a94be52d03e';
+
+export function target(over: Partial<ApprovalTarget> = {}): ApprovalTarget {
+  return {
+    host: 'web-1',
+    address: '100.101.7.12:22',
+    login: 'ops',
+    hostKey: 'SHA256:3q2fTzVb0mJkN7yKx9wLr1sQpGdHc8uEaXoIjZvYtMU',
+    ...over,
+  };
+}
+
 export function card(n: number, over: Partial<CardView> = {}): CardView {
   return {
     kind: 'card',
@@ -69,18 +82,20 @@ export function card(n: number, over: Partial<CardView> = {}): CardView {
       command: 'restart_service',
       description: 'Restart a systemd service',
       line: "systemctl restart 'nginx.service' && systemctl --no-pager status 'nginx.service'",
-      host: 'web-1',
-      address: '100.101.7.12:22',
-      login: 'ops',
-      hostKey: 'SHA256:3q2fTzVb0mJkN7yKx9wLr1sQpGdHc8uEaXoIjZvYtMU',
+      targets: [target()],
       risk: 'change',
     },
     rule: { name: 'changes', approvers: ['oncall', 'owner'], people: 1, requesterMay: true },
     requestedBy: owner,
     agentReason: 'nginx has been answering 502 since 14:02 and its last reload failed.',
-    digestPrefix: '7c1f0a94be52',
+    digest,
+    digestPrefix: digest.slice(0, 12),
     expiresAt: Date.now() + 9 * 60_000 + 41_000,
     approvals: [],
+    ...(over.verdict === undefined || over.verdict === 'pending'
+      ? { missing: '1 more of oncall, owner' }
+      : {}),
+    mayOpenWindow: true,
     verdict: 'pending',
     ...over,
   };

@@ -1,77 +1,49 @@
 /**
  * A thread in a real browser: streaming, the trace, hostile text, and what a restart does not lose.
  */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { Part } from '../../../src/core/view.ts';
+import { expect, it } from 'vitest';
 import { until } from '../../contract/until.ts';
 import { needs } from '../../needs.ts';
-import { launchBrowser, openPage } from './browser.ts';
-import { approvalOf, called, card, df, ranOn, run, said, segment, to, words } from './browser-scene.ts';
-import type { Started } from './started.ts';
+import { approvalOf, called, card, df, ranOn, run, said, to, words } from './browser-scene.ts';
+import { inBrowser } from './in-browser.ts';
 import { startConsole } from './started.ts';
 
 needs('chromium')('a thread in the browser', () => {
-  let browser: Browser;
-  let it0: Started;
-  let page: Page;
-  let problems: string[];
-  beforeAll(async () => {
-    browser = await launchBrowser();
-  });
-  afterAll(() => browser.close());
-  beforeEach(async () => {
-    it0 = await startConsole();
-  });
-  afterEach(async () => {
-    await page.context().close();
-    await it0.console.stop();
-    expect(problems).toEqual([]);
-  });
-
-  const show = (parts: readonly Part[], over = {}) =>
-    it0.console.post(
-      to('t1'),
-      `${run(1)}.s0`,
-      segment(1, parts, { status: 'thinking', stoppable: true, ...over }),
-      false,
-    );
-  const open = async (options = {}) => {
-    ({ page, problems } = await openPage(browser, it0, 't1', options));
-  };
+  const at = inBrowser();
+  const { show } = at;
   const scrollerAt = () =>
-    page
+    at.page
       .locator('#scroll')
       .evaluate((node) => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight));
 
   it('draws streaming text in place: what stands stays the same element', async () => {
     await show([said('hello'), words('First paragraph.\n\nSecond')]);
-    await open();
-    await page.getByText('First paragraph.').evaluate((node) => node.setAttribute('data-kept', 'yes'));
+    await at.open('t1');
+    await at.page.getByText('First paragraph.').evaluate((node) => node.setAttribute('data-kept', 'yes'));
     await show([said('hello'), words('First paragraph.\n\nSecond, longer.\n\n- one\n- **two**')]);
 
-    await page.getByText('Second, longer.').waitFor();
-    expect(await page.locator('[data-kept=yes]').textContent()).toBe('First paragraph.');
-    expect(await page.locator('.markdown li strong').textContent()).toBe('two');
-    expect(await page.locator('#status-text').textContent()).toBe('Thinking');
+    await at.page.getByText('Second, longer.').waitFor();
+    expect(await at.page.locator('[data-kept=yes]').textContent()).toBe('First paragraph.');
+    expect(await at.page.locator('.markdown li strong').textContent()).toBe('two');
+    expect(await at.page.locator('#status-text').textContent()).toBe('Thinking');
   });
 
   it('follows new text only for somebody who reads the end', async () => {
     const long = Array.from({ length: 80 }, (_, i) => `Line ${i}`).join('\n\n');
     await show([said('hello'), words(long)]);
-    await open();
-    await page.getByText('Line 79').waitFor();
+    await at.open('t1');
+    await at.page.getByText('Line 79').waitFor();
     expect(await scrollerAt()).toBeLessThan(5);
 
     await show([said('hello'), words(`${long}\n\nMore`)]);
-    await page.getByText('More', { exact: true }).waitFor();
+    await at.page.getByText('More', { exact: true }).waitFor();
     expect(await scrollerAt()).toBeLessThan(5);
 
-    await page.locator('#scroll').evaluate((node) => node.scrollTo(0, 0));
+    await at.page.locator('#scroll').evaluate((node) => node.scrollTo(0, 0));
     await show([said('hello'), words(`${long}\n\nMore\n\nStill more`)]);
-    await page.getByText('Still more').waitFor();
-    expect(await page.locator('#scroll').evaluate((node) => node.scrollTop)).toBe(0);
-    await page.getByRole('button', { name: 'Newest' }).click();
+    await at.page.getByText('Still more').waitFor();
+    expect(await at.page.locator('#scroll').evaluate((node) => node.scrollTop)).toBe(0);
+    await at.page.getByRole('button', { name: 'Newest' }).click();
     expect(await scrollerAt()).toBeLessThan(5);
   });
 
@@ -86,8 +58,8 @@ needs('chromium')('a thread in the browser', () => {
       called('restart_service', { id: 'c3' as never, status: 'refused', outcome: 'No rule lets you.' }),
     ];
     await show(parts, { status: 'working' });
-    await open();
-    const first = page.locator('.call').first();
+    await at.open('t1');
+    const first = at.page.locator('.call').first();
 
     expect(await first.locator('summary').innerText()).toMatch(
       /disk_usage host=web-1\s+web-1\s+84 ms\s+exit 0/,
@@ -96,7 +68,7 @@ needs('chromium')('a thread in the browser', () => {
     await first.locator('summary').click();
     expect(await first.locator('.ran-line').innerText()).toBe('df -h -x overlay');
     expect(await first.locator('pre').innerText()).toBe(df);
-    const looks = await page
+    const looks = await at.page
       .locator('.call')
       .evaluateAll((calls) =>
         calls.map((call) => [
@@ -108,50 +80,50 @@ needs('chromium')('a thread in the browser', () => {
     expect(looks[0]?.[1]).not.toBe(looks[1]?.[1]);
 
     await show([...parts, words('Done.')], { status: 'finished', stoppable: false, footer: '9 tokens in' });
-    await page.getByText('9 tokens in').waitFor();
+    await at.page.getByText('9 tokens in').waitFor();
     expect(await first.locator('pre').isVisible()).toBe(true);
-    expect(await page.locator('#status').isVisible()).toBe(false);
+    expect(await at.page.locator('#status').isVisible()).toBe(false);
   });
 
   it('stops the run that works', async () => {
     await show([said('look'), called('disk_usage', { status: 'running', outcome: 'running' })], {
       status: 'working',
     });
-    await open();
+    await at.open('t1');
 
-    expect(await page.locator('#status-text').innerText()).toBe('Running disk_usage');
-    await page.getByRole('button', { name: 'Stop' }).click();
-    await page.getByText('Stopping…').waitFor();
-    await until('the stop', () => it0.inbox.stops.length === 1);
-    expect(it0.inbox.stops[0]?.runId).toBe(run(1));
+    expect(await at.page.locator('#status-text').innerText()).toBe('Running disk_usage');
+    await at.page.getByRole('button', { name: 'Stop' }).click();
+    await at.page.getByText('Stopping…').waitFor();
+    await until('the stop', () => at.started.inbox.stops.length === 1);
+    expect(at.started.inbox.stops[0]?.runId).toBe(run(1));
     await show([said('look'), { kind: 'notice', level: 'info', text: 'Stopped by owner.' }], {
       status: 'cancelled',
       stoppable: false,
     });
-    await page.locator('.notice').getByText('Stopped by owner.').waitFor();
-    expect(await page.locator('#status').isVisible()).toBe(false);
+    await at.page.locator('.notice').getByText('Stopped by owner.').waitFor();
+    expect(await at.page.locator('#status').isVisible()).toBe(false);
   });
 
   it('comes back by itself after a restart, with every line put meanwhile', async () => {
     await show([said('hello'), words('before')]);
-    await open();
-    await page.getByText('before').waitFor();
-    await it0.console.stop();
-    await page.getByText('Connection lost').waitFor();
-    await page.locator('#text').fill('written meanwhile');
-    expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
+    await at.open('t1');
+    await at.page.getByText('before').waitFor();
+    await at.started.console.stop();
+    await at.page.getByText('Connection lost').waitFor();
+    await at.page.locator('#text').fill('written meanwhile');
+    expect(await at.page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
 
     await show([said('hello'), words('before\n\nmeanwhile')]);
-    await it0.console.post(to('t1'), approvalOf(1), card(1), false);
-    it0 = await startConsole({ port: it0.port, board: it0.board });
-    await page.getByRole('button', { name: 'Approve' }).waitFor({ timeout: 8000 });
+    await at.started.console.post(to('t1'), approvalOf(1), card(1), false);
+    at.started = await startConsole({ port: at.started.port, board: at.started.board });
+    await at.page.getByRole('button', { name: 'Approve' }).waitFor({ timeout: 8000 });
 
-    expect(await page.locator('.markdown').innerText()).toBe('before\n\nmeanwhile');
-    expect(await page.locator('#banner').isVisible()).toBe(false);
-    expect(await page.locator('#text').inputValue()).toBe('written meanwhile');
+    expect(await at.page.locator('.markdown').innerText()).toBe('before\n\nmeanwhile');
+    expect(await at.page.locator('#banner').isVisible()).toBe(false);
+    expect(await at.page.locator('#text').inputValue()).toBe('written meanwhile');
     await show([said('hello'), words('before\n\nmeanwhile\n\nafter')]);
-    await page.getByText('after', { exact: true }).waitFor();
-    expect(await page.locator('.segment').count()).toBe(1);
+    await at.page.getByText('after', { exact: true }).waitFor();
+    expect(await at.page.locator('.segment').count()).toBe(1);
   });
 
   it('lets hostile text do nothing and shows what would be invisible', async () => {
@@ -164,29 +136,36 @@ needs('chromium')('a thread in the browser', () => {
       called(trap, { ran: [ran] }),
       { kind: 'notice', level: 'error', text: trap },
     ]);
-    await it0.console.post(
+    await at.started.console.post(
       to('t1'),
       approvalOf(1),
       card(1, {
         agentReason: trap,
-        subject: { ...card(1).subject, line: trap, host: trap, description: trap },
+        subject: {
+          ...card(1).subject,
+          line: trap,
+          description: trap,
+          targets: [{ host: trap, address: trap, login: trap, hostKey: trap }],
+          state: [{ host: trap, line: trap, text: trap }],
+        },
+        missing: trap,
       }),
       false,
     );
     const requested: string[] = [];
-    await open();
-    page.on('request', (request) => requested.push(request.url()));
-    await page.reload();
-    await page.locator('.card').waitFor();
-    await page.locator('.call summary').click();
+    await at.open('t1');
+    at.page.on('request', (request) => requested.push(request.url()));
+    await at.page.reload();
+    await at.page.locator('.card').waitFor();
+    await at.page.locator('.call summary').click();
 
-    expect(await page.locator('#main img:not(.empty img), #main script, #main iframe').count()).toBe(0);
-    expect(await page.title()).not.toBe('owned');
-    const text = (await page.locator('#log').textContent()) ?? '';
+    expect(await at.page.locator('#main img:not(.empty img), #main script, #main iframe').count()).toBe(0);
+    expect(await at.page.title()).not.toBe('owned');
+    const text = (await at.page.locator('#log').textContent()) ?? '';
     expect(text).toContain('\\u{202e}');
     expect(text).toContain('<img src=x onerror=');
     expect(text).not.toMatch(/[\u202e\u200b\u001b]/);
-    const links = await page
+    const links = await at.page
       .locator('#log a')
       .evaluateAll((all) => all.map((a) => [(a as HTMLAnchorElement).href, a.textContent]));
     expect(new Set(links.map(String))).toEqual(
@@ -195,29 +174,29 @@ needs('chromium')('a thread in the browser', () => {
         'https://evil.example/p.png,https://evil.example/p.png',
       ]),
     );
-    expect(requested.filter((url) => !url.startsWith(it0.origin))).toEqual([]);
+    expect(requested.filter((url) => !url.startsWith(at.started.origin))).toEqual([]);
   });
 
   it('tells a screen reader the answer when it is there, and a card at once', async () => {
     await show([said('disk?')]);
-    await open();
-    await page.locator('.segment').waitFor();
+    await at.open('t1');
+    await at.page.locator('.segment').waitFor();
     await show([said('disk?'), words('There is room.')]);
-    await page.getByText('There is room.').waitFor();
-    expect(await page.locator('#say').textContent()).toBe('');
+    await at.page.getByText('There is room.').waitFor();
+    expect(await at.page.locator('#say').textContent()).toBe('');
 
     await show([said('disk?'), words('There is room.')], { status: 'finished', stoppable: false });
     await until(
       'the answer',
-      async () => (await page.locator('#say').textContent()) === 'opsagent: There is room.',
+      async () => (await at.page.locator('#say').textContent()) === 'opsagent: There is room.',
     );
-    await it0.console.post(to('t1'), approvalOf(1), card(1), false);
+    await at.started.console.post(to('t1'), approvalOf(1), card(1), false);
     await until('the card', async () =>
-      ((await page.locator('#shout').textContent()) ?? '').startsWith(
+      ((await at.page.locator('#shout').textContent()) ?? '').startsWith(
         'Approval needed: restart_service on web-1',
       ),
     );
-    expect(await page.locator('#say').getAttribute('aria-live')).toBe('polite');
-    expect(await page.locator('#shout').getAttribute('aria-live')).toBe('assertive');
+    expect(await at.page.locator('#say').getAttribute('aria-live')).toBe('polite');
+    expect(await at.page.locator('#shout').getAttribute('aria-live')).toBe('assertive');
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { consoleThread, threadFor } from '../../../adapters/console/events.ts';
 import { createConsole } from '../../../adapters/console/index.ts';
 import type { Conversation } from '../../../src/core/conversation.ts';
+import type { BoardEntry } from '../../../src/core/ports.ts';
 import type { AdapterHarness, SeenMessage } from '../../contract/chat-adapter.ts';
 import { chatAdapterContract, recordingInbox } from '../../contract/chat-adapter.ts';
 import { createMemoryBoard } from '../../fakes/memory-board.ts';
@@ -71,6 +72,21 @@ async function createHarness(browser: () => Browser): Promise<AdapterHarness> {
     return page;
   }
 
+  /** The page approves all only where it shows all: the others of the run are put beside the one that is there. */
+  async function approveAll(page: Page, where: Conversation, { key, view }: BoardEntry): Promise<void> {
+    const count = view.kind === 'card' ? (view.all?.count ?? 0) : 0;
+    if (count === 0) throw new Error('there is no Approve all');
+    for (let n = 1; n < count; n += 1) await board.put(where.thread, `${key}-${n}`, view);
+    const button = (scope: string) =>
+      page
+        .locator('.card')
+        .first()
+        .locator(scope)
+        .getByRole('button', { name: /^Approve all/ });
+    await button('.card-actions > .card-buttons').click();
+    await button('.all-form').click();
+  }
+
   return {
     adapter,
     inbox,
@@ -101,14 +117,25 @@ async function createHarness(browser: () => Browser): Promise<AdapterHarness> {
       const entry = (await board.read(to.thread)).find((e) => e.key === key);
       if (!entry) throw new Error(`nothing is shown under ${key}`);
       if (label === 'Stop') return page.locator('#stop').click();
-      await page.locator('.card').getByRole('button', { name: label, exact: true }).click();
+      await drawn(page, shows, to);
+      const shown = page.locator(label === 'Undo' ? '.change' : '.card').first();
+      if (label === 'Approve all') return approveAll(page, to, entry);
+      const button = shown.locator('button').getByText(label, { exact: true }).first();
+      const folded = shown.getByText('Approve and allow for a while…');
+      const unfolds = !(await button.isVisible()) && (await folded.isVisible());
+      if (unfolds) await folded.click();
+      if (!(await button.isVisible())) throw new Error(`there is no ${label}`);
+      await button.click();
       if (label !== 'Deny') return;
-      await page.getByLabel('Reason for denying').fill('not now');
-      await page.locator('.deny-form').getByRole('button', { name: 'Deny' }).click();
+      await shown.getByLabel('Reason for denying').fill('not now');
+      await shown.locator('.deny-form').getByRole('button', { name: 'Deny' }).click();
+    },
+    async pressWithoutDigest(_to, key) {
+      await send('/api/decide', { approval: key, verdict: 'approve', id: 'event-old-card' });
     },
     async mangled() {
       for (const body of ['{', '[]', '{"text":1}', '{"approval":"x","verdict":"approve"}'])
-        for (const path of ['/api/ask', '/api/run', '/api/decide', '/api/stop'])
+        for (const path of ['/api/ask', '/api/run', '/api/decide', '/api/stop', '/api/undo'])
           await post(adapter.url() + path.slice(1), body);
     },
     seen: async (where) => [...(await read(await pageOf(where), shows, where)), ...privates],
@@ -130,13 +157,8 @@ function post(url: string, body: string): Promise<Response> {
 }
 
 /** What the page shows once it has drawn the newest state of every entry. */
-async function read(page: Page, { board }: Started, where: Conversation): Promise<SeenMessage[]> {
-  const entries = await board.read(where.thread);
-  const newest = Math.max(0, ...entries.map((entry) => entry.seq));
-  await page.waitForFunction(
-    (seq) => Number(document.getElementById('log')?.dataset.seq ?? 0) >= seq,
-    newest,
-  );
+async function read(page: Page, shows: Started, where: Conversation): Promise<SeenMessage[]> {
+  await drawn(page, shows, where);
   return page.evaluate(() => {
     const read = (node: Element, selector: string) =>
       [...node.querySelectorAll<HTMLElement>(selector)].filter((found) => found.checkVisibility());
@@ -153,4 +175,13 @@ async function read(page: Page, { board }: Started, where: Conversation): Promis
     }));
     return [...messages, ...own];
   });
+}
+
+async function drawn(page: Page, { board }: Started, where: Conversation): Promise<void> {
+  const entries = await board.read(where.thread);
+  const newest = Math.max(0, ...entries.map((entry) => entry.seq));
+  await page.waitForFunction(
+    (seq) => Number(document.getElementById('log')?.dataset.seq ?? 0) >= seq,
+    newest,
+  );
 }

@@ -7,6 +7,7 @@ import type { RecordingInbox } from '../../contract/chat-adapter.ts';
 import { recordingInbox } from '../../contract/chat-adapter.ts';
 import type { RecordingLogger } from '../../fakes/logger.ts';
 import { recordingLogger } from '../../fakes/logger.ts';
+import { memoryAudit } from '../../fakes/memory-audit.ts';
 import type { MemoryBoard } from '../../fakes/memory-board.ts';
 import { createMemoryBoard } from '../../fakes/memory-board.ts';
 
@@ -23,6 +24,21 @@ export interface Started {
   /** As the command line asks: with the token as bearer. */
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
+}
+
+/** People by name with their tokens, as a test may change them while the console runs. */
+export function testPeople(tokens: Record<string, string>): Pick<ConsoleOptions, 'people' | 'endedSessions'> {
+  const account = (name: string | undefined) =>
+    name !== undefined && tokens[name] !== undefined ? { name, key: `key of ${tokens[name]}` } : undefined;
+  const ended = new Set<string>();
+  return {
+    people: {
+      byToken: (given) => account(Object.keys(tokens).find((name) => tokens[name] === given)),
+      byName: account,
+      used: () => {},
+    },
+    endedSessions: { has: (id) => ended.has(id), add: (id) => ended.add(id) },
+  };
 }
 
 export function consoleOptions(over: Partial<ConsoleOptions> = {}): ConsoleOptions {
@@ -76,7 +92,10 @@ export function consoleOptions(over: Partial<ConsoleOptions> = {}): ConsoleOptio
       ],
       status: async () => ({ ready: true, redis: 'up' }),
     },
-    owner: { id: 'owner', name: 'owner' },
+    ...testPeople({}),
+    sessionKey: 'a-session-key-for-tests',
+    approvals: { open: async () => [], find: async () => undefined },
+    audit: memoryAudit(),
     logger: recordingLogger(),
     clock: { now: () => Date.now() },
     ...over,

@@ -48,6 +48,22 @@ describe('autocomplete', () => {
     expect(values('host', 'WEB')).toEqual(['web-1', 'web-2']);
   });
 
+  it('offers groups among the hosts, also after a comma', () => {
+    const tagged = {
+      ...directory,
+      hosts: () => [
+        { name: 'web-1', tags: ['web'] },
+        { name: 'db-1', tags: ['db'] },
+      ],
+    };
+    const offered = (value: string) =>
+      choices(tagged, { name: 'host', value }, undefined).map((c) => c.value);
+
+    expect(offered('')).toEqual(['web-1', 'db-1', 'all', '@db', '@web']);
+    expect(offered('@w')).toEqual(['@web']);
+    expect(offered('db-1, we')).toEqual(['db-1,web-1', 'db-1,@web']);
+  });
+
   it('offers the parameters of the command that were not given yet', () => {
     expect(values('args', '', 'service_logs')).toEqual(['service_name=', 'lines=']);
     expect(values('args', 'service_name=nginx li', 'service_logs')).toEqual(['service_name=nginx lines=']);

@@ -25,7 +25,7 @@ export function harmsIn(body: MessageBody): string[] {
 /** The parts of a Markdown source that would act. Links to threads and times that we wrote ourselves may. */
 export function actsIn(source: string): string[] {
   const { active, raw } = outsideCode(source);
-  const own = active.replace(/<#\d+>/g, '').replace(/<t:\d+:R>/g, '');
+  const own = active.replace(/<#\d+>/g, '').replace(/<t:\d+:[Rf]>/g, '');
   const found = own.match(/@everyone|@here|<[@#:/a]|<t:|<id:|<https?:|`/g) ?? [];
   return [...found, ...(raw.includes('](') ? ['a masked link'] : [])];
 }

@@ -106,7 +106,9 @@ export async function discordHarness(over: Partial<DiscordOptions> = {}): Promis
     },
     async click(to, key, label, by) {
       const message = messageOf(twin, to, key);
-      const button = flatten(message.body.components ?? []).find((c) => c.label === label);
+      const fits = (shown: string) =>
+        shown === label || (['Approve all', 'Undo'].includes(label) && shown.startsWith(`${label} `));
+      const button = flatten(message.body.components ?? []).find((c) => c.label && fits(c.label));
       if (!button?.custom_id) throw new Error(`there is no button ${label}`);
       const pressed = twin.press(message, actorOf(by), button.custom_id);
       await until('the answer to the press', () => pressed.response !== undefined);
@@ -115,6 +117,10 @@ export async function discordHarness(over: Partial<DiscordOptions> = {}): Promis
       const fields = form.components.map((c) => [c.component?.custom_id ?? '', 'not now']);
       const sent = twin.submit(message, actorOf(by), form.custom_id, Object.fromEntries(fields));
       await until('the answer to the form', () => sent.response !== undefined);
+    },
+    async pressWithoutDigest(to, key, by) {
+      const pressed = twin.press(messageOf(twin, to, key), actorOf(by), `ops:approve:${key}`);
+      await until('the answer to the press', () => pressed.response !== undefined);
     },
     async mangled() {
       twin.raw('MESSAGE_CREATE', { id: 7, author: null });

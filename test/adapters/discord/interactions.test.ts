@@ -3,8 +3,9 @@ import { InteractionResponseType, MessageFlags } from 'discord.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OpsError } from '../../../src/core/errors.ts';
 import { until } from '../../contract/until.ts';
-import { approvalId, card } from '../../contract/views.ts';
-import type { ModalBody } from '../../twins/discord/check.ts';
+import { approvalId, callPart, card, changed, digest, segment } from '../../contract/views.ts';
+import { flatten, type ModalBody } from '../../twins/discord/check.ts';
+import { botId } from '../../twins/discord/payloads.ts';
 import type { Interaction } from '../../twins/discord/state.ts';
 import {
   ada,
@@ -138,12 +139,27 @@ describe('/ops', () => {
     expect(h.inbox.mentions).toEqual([]);
   });
 
-  it.each(['stop', 'status', 'help'])('%s is brought as that word and answered privately', async (word) => {
-    h.inbox.answerMention = async () => ({ kind: 'answered', text: 'Nothing is running here.' });
-    await answered(h.twin.slash(h.threadChannel, ada, word));
+  it.each(['stop', 'status', 'help', 'pending'])(
+    '%s is brought as that word and answered privately',
+    async (word) => {
+      h.inbox.answerMention = async () => ({ kind: 'answered', text: 'Nothing is running here.' });
+      await answered(h.twin.slash(h.threadChannel, ada, word));
 
-    expect(h.inbox.mentions).toMatchObject([{ text: word, conversation: h.thread, addressed: true }]);
-    expect(answers()).toEqual(['Nothing is running here.']);
+      expect(h.inbox.mentions).toMatchObject([{ text: word, conversation: h.thread, addressed: true }]);
+      expect(answers()).toEqual(['Nothing is running here.']);
+    },
+  );
+
+  it('show brings the id as the word that compares a card with the store', async () => {
+    h.inbox.answerMention = async () => ({
+      kind: 'answered',
+      text: 'This is not one of mine.',
+      privately: true,
+    });
+    await answered(h.twin.slash(h.threadChannel, ada, 'show', { id: approvalId }));
+
+    expect(h.inbox.mentions).toMatchObject([{ text: `show approval ${approvalId}`, conversation: h.thread }]);
+    expect(answers()).toEqual(['This is not one of mine.']);
   });
 
   it('autocompletes commands, hosts and arguments', async () => {
@@ -173,6 +189,15 @@ describe('an interaction from elsewhere', () => {
     expect(answers()).toEqual(['I work on another server only.']);
     expect(typed.response?.data).toEqual({ choices: [] });
     expect(h.inbox.mentions).toEqual([]);
+    await until('the record', () => h.inbox.outsiders.length === 1);
+    expect(h.inbox.outsiders).toEqual([
+      {
+        user: { platform: 'discord', id: ada.id, name: 'Person 001' },
+        conversation: { platform: 'discord', channel: foreign.id, thread: foreign.id },
+        what: 'request',
+        why: 'I work on another server only.',
+      },
+    ]);
   });
 
   it('in direct messages is refused politely', async () => {
@@ -188,7 +213,7 @@ describe('an interaction from elsewhere', () => {
     const release = h.inbox.hold();
     await h.adapter.post(h.thread, approvalId, card(), false);
     const message = messageOf(h.twin, h.thread, approvalId);
-    const pressed = h.twin.press(message, ada, `ops:approve:${approvalId}`);
+    const pressed = h.twin.press(message, ada, `ops:approve:${approvalId}:${digest}`);
     pressed.expired = true;
     release();
 
@@ -200,7 +225,11 @@ describe('an interaction from elsewhere', () => {
 describe('the buttons of a card', () => {
   it('carry the roles of this moment and are answered privately', async () => {
     await h.adapter.post(h.thread, approvalId, card(), false);
-    const pressed = h.twin.press(messageOf(h.twin, h.thread, approvalId), grace, `ops:approve:${approvalId}`);
+    const pressed = h.twin.press(
+      messageOf(h.twin, h.thread, approvalId),
+      grace,
+      `ops:approve:${approvalId}:${digest}`,
+    );
     await answered(pressed);
 
     expect(pressed.response?.type).toBe(InteractionResponseType.DeferredMessageUpdate);
@@ -211,7 +240,7 @@ describe('the buttons of a card', () => {
   it('Deny asks for a reason that may be left out', async () => {
     const ref = await h.adapter.post(h.thread, approvalId, card(), false);
     const message = messageOf(h.twin, h.thread, approvalId);
-    const pressed = h.twin.press(message, ada, `ops:deny:${approvalId}`);
+    const pressed = h.twin.press(message, ada, `ops:deny:${approvalId}:${digest}`);
     await until('the form', () => pressed.response !== undefined);
     expect(pressed.response).toMatchObject({ type: InteractionResponseType.Modal });
     expect(h.inbox.decisions).toEqual([]);
@@ -220,7 +249,12 @@ describe('the buttons of a card', () => {
     const sent = h.twin.submit(message, ada, form.custom_id, { reason: '  ' });
     await answered(sent);
     expect(h.inbox.decisions).toHaveLength(1);
-    expect(h.inbox.decisions[0]).toMatchObject({ eventId: sent.id, verdict: 'deny', card: { message: ref } });
+    expect(h.inbox.decisions[0]).toMatchObject({
+      eventId: sent.id,
+      verdict: 'deny',
+      digest,
+      card: { message: ref },
+    });
     expect(h.inbox.decisions[0]).not.toHaveProperty('reason');
   });
 
@@ -229,25 +263,60 @@ describe('the buttons of a card', () => {
       throw new OpsError('store-unavailable', 'The store cannot be reached.');
     };
     await h.adapter.post(h.thread, approvalId, card(), false);
-    await answered(h.twin.press(messageOf(h.twin, h.thread, approvalId), ada, `ops:approve:${approvalId}`));
+    await answered(
+      h.twin.press(messageOf(h.twin, h.thread, approvalId), ada, `ops:approve:${approvalId}:${digest}`),
+    );
 
     expect(answers()).toEqual(['This was not kept. The store cannot be reached.']);
+  });
+
+  it('Undo names the press as its event, so that a redelivery is one request', async () => {
+    await h.adapter.post(h.thread, 'k1', segment([callPart('restart_service', changed())]), false);
+    const message = messageOf(h.twin, h.thread, 'k1');
+    const id = flatten(message.body.components ?? []).find((c) => c.label === 'Undo')?.custom_id ?? '';
+    const pressed = h.twin.press(message, grace, id);
+    await answered(pressed);
+    h.twin.repeat(pressed);
+    await until('the repeat', () => h.inbox.undos.length === 2);
+
+    expect(h.inbox.undos.map((u) => u.eventId)).toEqual([pressed.id, pressed.id]);
+    expect(h.inbox.undos[0]?.groups).toEqual(grace.roles);
+    expect(answers(grace.id)[0]).toBe('I am on it, here in this thread.');
+  });
+
+  it('a press on another server is refused privately and put on record', async () => {
+    const foreign = h.twin.state.addChannel({ guild: '800000000000000009' });
+    const message = h.twin.state.addMessage(foreign.id, botId, {});
+    const pressed = h.twin.press(message, ada, `ops:approve:${approvalId}:${digest}`);
+    const asked = h.twin.press(message, ada, `ops:deny:${approvalId}:${digest}`);
+    await until('both records', () => h.inbox.outsiders.length === 2);
+
+    for (const { response } of [pressed, asked])
+      expect(response?.data).toMatchObject({ flags: MessageFlags.Ephemeral | MessageFlags.SuppressEmbeds });
+    expect(answers()).toEqual(['I work on another server only.', 'I work on another server only.']);
+    expect(h.inbox.outsiders.map((o) => o.what)).toEqual(['press', 'press']);
+    expect(h.inbox.decisions).toEqual([]);
   });
 
   it('a press of a bot is nothing', async () => {
     await h.adapter.post(h.thread, approvalId, card(), false);
     const message = messageOf(h.twin, h.thread, approvalId);
-    h.twin.press(message, { id: '900000000000000001', roles: [] }, `ops:approve:${approvalId}`);
+    h.twin.press(message, { id: '900000000000000001', roles: [] }, `ops:approve:${approvalId}:${digest}`);
     await answered(h.twin.press(message, ada, 'ops:approve:unknown'));
 
     expect(h.inbox.decisions).toEqual([]);
-    expect(answers()).toEqual(['I do not know this button.']);
+    expect(answers()).toEqual(['I do not know this button; nothing was done.']);
+    expect(h.inbox.outsiders).toMatchObject([
+      { user: { id: ada.id }, conversation: h.thread, what: 'press' },
+    ]);
   });
 
   it('no answer shows to all: every body sent over an interaction is private', async () => {
     await answered(h.twin.slash(h.channel, ada, 'ask', { text: 'a' }));
     await h.adapter.post(h.thread, approvalId, card(), false);
-    await answered(h.twin.press(messageOf(h.twin, h.thread, approvalId), ada, `ops:approve:${approvalId}`));
+    await answered(
+      h.twin.press(messageOf(h.twin, h.thread, approvalId), ada, `ops:approve:${approvalId}:${digest}`),
+    );
 
     for (const { body } of sentTo(h.twin, '/callback').concat(
       h.twin.outgoing.filter((o) => /^\/webhooks\/\d+\/[^/]+$/.test(o.path)),

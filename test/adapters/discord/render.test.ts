@@ -1,10 +1,25 @@
 /** What Discord is given to show: one snapshot a kind of view, limits, and that nothing in it acts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cardButtonId, readButton, undoButtonId } from '../../../adapters/discord/buttons.ts';
 import { markerOf, render } from '../../../adapters/discord/render.ts';
 import { agentMarkdown, block, code, plain } from '../../../adapters/discord/text.ts';
+import { type ApprovalId, type CallId, isApprovalId } from '../../../src/core/ids.ts';
 import type { Part } from '../../../src/core/view.ts';
-import { callPart, card, segment, text } from '../../contract/views.ts';
+import {
+  approvalId,
+  callId,
+  callPart,
+  card,
+  changed,
+  digest,
+  digestOfAll,
+  runId,
+  segment,
+  target,
+  targets,
+  text,
+} from '../../contract/views.ts';
 import { checkMessage, flatten, type MessageBody } from '../../twins/discord/check.ts';
 import { actsIn, harmsIn, outsideCode } from './harmless.ts';
 import { readable, sourceOf } from './harness.ts';
@@ -130,11 +145,155 @@ describe('a card on Discord', () => {
           people: 9,
           requesterMay: false,
         },
-        subject: { description: long, host: long, address: long, login: long, hostKey: long, command: long },
+        subject: {
+          description: long,
+          targets: [target({ host: long, address: long, login: long, hostKey: long })],
+          command: long,
+        },
       }),
     );
 
     expect(checkMessage(body, 'channel')).toBeUndefined();
+  });
+
+  it('offers all of the run and the two windows in the order of their risk, each with its digest', () => {
+    const body = draw(card({ all: { count: 3, digest: digestOfAll }, mayOpenWindow: true }));
+    const offered = flatten(body.components ?? []).flatMap((c) => (c.label ? [[c.label, c.custom_id]] : []));
+
+    expect(offered).toEqual([
+      ['Approve', `ops:approve:${approvalId}:${digest}`],
+      ['Deny', `ops:deny:${approvalId}:${digest}`],
+      ['Approve all 3', `ops:all:${approvalId}:${digestOfAll}`],
+      ['Approve + 15 min', `ops:approve-15:${approvalId}:${digest}`],
+      ['Approve + 60 min', `ops:approve-60:${approvalId}:${digest}`],
+    ]);
+    expect(checkMessage(body, 'channel')).toBeUndefined();
+  });
+
+  it('gives up the state and the list of hosts before it gives up the command', () => {
+    const state = targets(10).map(({ host }) => ({ host, line: 'uptime', text: 'up 9 days\n'.repeat(40) }));
+    const subject = { targets: targets(200), state };
+    const short = draw(card({ subject }));
+    const long = draw(card({ subject: { ...subject, line: `echo ${'long '.repeat(450)}` } }));
+    const labels = (body: MessageBody) => flatten(body.components ?? []).flatMap((c) => c.label ?? []);
+
+    expect(readable(sourceOf(short))).toContain('State now, as web-003 says uptime');
+    expect(readable(sourceOf(long))).not.toContain('State now, as web-003');
+    expect(readable(sourceOf(long))).toMatch(/and \d+ more, with \/ops show/);
+    expect(readable(sourceOf(long))).toMatch(/state now of \d+ (more )?hosts?: see \/ops show/);
+    expect([labels(short), labels(long)]).toEqual([
+      ['Approve', 'Deny'],
+      ['Approve', 'Deny'],
+    ]);
+    for (const body of [short, long]) expect(checkMessage(body, 'channel')).toBeUndefined();
+  });
+
+  it.each(['pending', 'approved'] as const)(
+    '%s stays within the limits with every field of every host as long and as hostile as it gets',
+    (verdict) => {
+      for (const bit of ['*', '`', '\u202e', '\n']) {
+        const long = bit.repeat(4000);
+        const person = { platform: 'discord', id: '7', name: long } as const;
+        const everywhere = target({ host: long, address: long, login: long, hostKey: long });
+        const body = draw(
+          card({
+            verdict,
+            subject: {
+              line: long,
+              description: long,
+              targets: Array.from({ length: 60 }, () => everywhere),
+              state: Array.from({ length: 10 }, () => ({ host: long, line: long, text: long })),
+            },
+            agentReason: long,
+            denyReason: long,
+            outcome: long,
+            missing: long,
+            requestedBy: person,
+            decidedBy: person,
+            decidedAt: 8e15,
+            approvals: Array.from({ length: 50 }, () => person),
+            windowMinutes: 60,
+            mayOpenWindow: true,
+            all: { count: 300, digest: digestOfAll },
+          }),
+        );
+
+        expect(checkMessage(body, 'channel')).toBeUndefined();
+        expect(harmsIn(body)).toEqual([]);
+      }
+    },
+  );
+});
+
+describe('a custom id', () => {
+  it('is at most 100 characters with the longest ids, and reads back as what it was made of', () => {
+    const run = `r${'f'.repeat(20)}`;
+    const longest = `${run}-9999` as CallId;
+    const approval = `${longest}-a` as ApprovalId;
+    const host = `h${'9'.repeat(62)}`;
+    const full = 'f'.repeat(32);
+    const ids = [
+      ...(['approve', 'deny', 'all', 'approve-15', 'approve-60'] as const).map((a) =>
+        cardButtonId(a, approval, full),
+      ),
+      undoButtonId(longest, host),
+    ];
+
+    expect(isApprovalId(approval)).toBe(true);
+    expect(Math.max(...ids.map((id) => id.length))).toBeLessThanOrEqual(100);
+    const choice = { approvalId: approval, digest: full };
+    expect(ids.map(readButton)).toEqual([
+      { action: 'decide', choice: { ...choice, verdict: 'approve' } },
+      { action: 'ask-why', choice: { ...choice, verdict: 'deny' } },
+      { action: 'decide', choice: { ...choice, verdict: 'approve', scope: 'all' } },
+      { action: 'decide', choice: { ...choice, verdict: 'approve', windowMinutes: 15 } },
+      { action: 'decide', choice: { ...choice, verdict: 'approve', windowMinutes: 60 } },
+      { action: 'undo', callId: longest, host },
+    ]);
+  });
+
+  it('of another form is none of ours', () => {
+    for (const id of [
+      '',
+      'ops',
+      'ops:approve',
+      'ops:constructor:r0',
+      `ops:__proto__:${approvalId}:${digest}`,
+      `ops:undo:${approvalId}:web-1`,
+      `ops:undo:${callId}`,
+      `ops:stop:${runId}:${digest}`,
+      `xops:approve:${approvalId}:${digest}`,
+    ])
+      expect(readButton(id), id).toBeUndefined();
+  });
+});
+
+describe('a change on Discord', () => {
+  it('shows the state before and after and what Undo would ask for', () => {
+    const body = draw(segment([callPart('restart_service', changed())], { status: 'finished' }));
+    const seen = readable(sourceOf(body));
+
+    expect(seen).toContain('Before · web-1 says, systemctl is-active nginx\nnginx: active for 41 days');
+    expect(seen).toContain('After · web-1 says, systemctl is-active nginx\nnginx: active for 2 seconds');
+    expect(seen).toContain('Undo asks for: start_service service_name=nginx on web-1');
+    expect(flatten(body.components ?? []).flatMap((c) => c.custom_id ?? [])).toEqual([
+      `ops:undo:${callId}:web-1`,
+    ]);
+    expect(checkMessage(body, 'channel')).toBeUndefined();
+  });
+
+  it('on many hosts offers Undo for five of them and stays within the limits', () => {
+    const probe = { line: 'uptime', before: 'x\n'.repeat(900), after: 'y'.repeat(900) };
+    const ran = targets(60).map(({ host }) => changed({ host, probe, output: 'z\n'.repeat(500) }));
+    const body = draw(segment([callPart('restart_service', ...ran), text('Done.')], { stoppable: true }));
+
+    expect(checkMessage(body, 'channel')).toBeUndefined();
+    expect(flatten(body.components ?? []).flatMap((c) => c.label ?? [])).toEqual([
+      ...targets(5).map(({ host }) => `Undo on ${host}`),
+      'Stop',
+    ]);
+    expect(readable(sourceOf(body))).toContain('… 55 more can be undone');
+    expect(sourceOf(body)).toContain('Done.');
   });
 });
 
@@ -157,6 +316,14 @@ describe('text from hosts and the model', () => {
           text(trap),
           { kind: 'notice', level: 'info', text: trap },
           callPart(trap, ran(trap, { host: trap })),
+          callPart(
+            trap,
+            changed({
+              allowedBy: trap,
+              probe: { line: trap, before: trap, after: 'x' },
+              undo: { command: trap, params: { a: trap } },
+            }),
+          ),
         ],
         {
           footer: trap,
@@ -166,7 +333,14 @@ describe('text from hosts and the model', () => {
     const asked = draw(
       card({
         agentReason: trap,
-        subject: { line: trap, host: trap, description: trap, command: trap, login: trap },
+        missing: trap,
+        subject: {
+          line: trap,
+          targets: [target({ host: trap, login: trap }), target({ address: trap, hostKey: trap })],
+          state: [{ host: trap, line: trap, text: trap }],
+          description: trap,
+          command: trap,
+        },
       }),
     );
 

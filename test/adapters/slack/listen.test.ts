@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OpsError } from '../../../src/core/errors.ts';
 import { until } from '../../contract/until.ts';
-import { approvalId, card } from '../../contract/views.ts';
+import { approvalId, callPart, card, changed, digest, digestOfAll, segment } from '../../contract/views.ts';
 import { visibleText } from '../../twins/slack/blocks.ts';
 import { bot, nextTs, team } from '../../twins/slack/methods.ts';
 import { createHarness, type SlackHarness, submission } from './harness.ts';
@@ -84,6 +84,13 @@ describe('people who are not full members of the workspace', () => {
     expect(h.inbox.mentions).toEqual([]);
     expect(privateTexts()).toHaveLength(4);
     for (const text of privateTexts()) expect(text).toMatch(/^U0ADA: Only members of this workspace/);
+    expect(h.inbox.outsiders).toHaveLength(4);
+    expect(h.inbox.outsiders[0]).toMatchObject({
+      user: { platform: 'slack', id: 'U0ADA' },
+      conversation: { platform: 'slack', channel: 'C0OPS' },
+      what: 'request',
+      why: expect.stringContaining('Only members'),
+    });
   });
 
   it('are refused when only the directory knows: guests, bots, people of other workspaces, unknown ones', async () => {
@@ -95,6 +102,7 @@ describe('people who are not full members of the workspace', () => {
 
     expect(h.inbox.mentions).toEqual([]);
     expect(privateTexts().map((t) => t.split(':')[0])).toEqual(['U0GUEST', 'U0BOTTY', 'U0FAR']);
+    expect(h.inbox.outsiders.map((o) => o.user.id)).toEqual(['U0GUEST', 'U0BOTTY', 'U0FAR', 'U0NOBODY']);
   });
 
   it('talking among others in a thread are left in peace', async () => {
@@ -106,6 +114,7 @@ describe('people who are not full members of the workspace', () => {
     );
 
     expect(h.inbox.mentions).toEqual([]);
+    expect(h.inbox.outsiders).toEqual([]);
     expect(privateTexts()).toEqual([]);
   });
 
@@ -119,6 +128,10 @@ describe('people who are not full members of the workspace', () => {
 
     expect(h.inbox.decisions).toEqual([]);
     expect(privateTexts()).toHaveLength(2);
+    expect(h.inbox.outsiders.map((o) => [o.user.id, o.what])).toEqual([
+      ['U0GRACE', 'decision'],
+      ['U0GRACE', 'decision'],
+    ]);
     expect(JSON.stringify(message.blocks)).toContain('opsagent_approve');
   });
 
@@ -198,7 +211,7 @@ describe('a click', () => {
     expect(privateTexts()).toEqual(['U0GRACE: The store cannot be reached.']);
   });
 
-  it('on a message that is not ours, or with a value that is no approval, does nothing', async () => {
+  it('on a message that is not ours, or with a value that is no approval, decides nothing, is told and put on record', async () => {
     await h.adapter.post(h.thread, approvalId, card(), false);
     const message = h.messageOf(h.thread, approvalId);
     const press = h.press(message, 'Approve', 'U0GRACE') as { message: object; actions: object[] };
@@ -207,6 +220,56 @@ describe('a click', () => {
     for (const payload of [foreign, wrong]) await acked(h.twin.push('interactive', payload));
 
     expect(h.inbox.decisions).toEqual([]);
+    expect(privateTexts()).toEqual([
+      'U0GRACE: This card is not one of mine; nothing was decided.',
+      'U0GRACE: I do not know this button; nothing was done.',
+    ]);
+    expect(h.inbox.outsiders.map((o) => o.why)).toEqual(
+      privateTexts().map((t) => t.slice('U0GRACE: '.length)),
+    );
+  });
+
+  it('on Approve all is answered also when it was counted: not all of them may have been', async () => {
+    h.inbox.answerDecision = async () => ({ kind: 'counted', text: 'a: Approved.\nb: Too late.' });
+    await h.adapter.post(h.thread, approvalId, card({ all: { count: 2, digest: digestOfAll } }), false);
+    await h.click(h.thread, approvalId, 'Approve all', 'U0GRACE');
+
+    await until('the answer', () => privateTexts().length === 1);
+    expect(privateTexts()[0]).toContain('b: Too late.');
+  });
+
+  it('with a digest that is none is brought as it is, for the inbox to judge', async () => {
+    await h.adapter.post(h.thread, approvalId, card(), false);
+    const press = h.press(h.messageOf(h.thread, approvalId), 'Approve', 'U0GRACE') as { actions: object[] };
+    const mangled = { ...press, actions: [{ ...press.actions[0], value: `${approvalId}:../${digest}:x` }] };
+    await acked(h.twin.push('interactive', mangled));
+
+    expect(h.inbox.decisions.map((d) => d.digest)).toEqual([`../${digest}:x`]);
+  });
+});
+
+describe('Undo', () => {
+  it('names the press as its event, so that a redelivery is one request', async () => {
+    await h.adapter.post(h.thread, 'k1', segment([callPart('restart_service', changed())]), false);
+    await h.click(h.thread, 'k1', 'Undo', 'U0GRACE');
+    await h.redeliver();
+    await until('both', () => h.inbox.undos.length === 2);
+    await h.click(h.thread, 'k1', 'Undo', 'U0GRACE');
+    await until('the second press', () => h.inbox.undos.length === 3);
+
+    const [first, again, second] = h.inbox.undos.map((u) => u.eventId);
+    expect(again).toBe(first);
+    expect(second).not.toBe(first);
+  });
+
+  it('of a guest is refused privately and put on record', async () => {
+    await h.adapter.post(h.thread, 'k1', segment([callPart('restart_service', changed())]), false);
+    h.twin.users.set('U0GRACE', { name: 'Grace', guest: true });
+    await h.click(h.thread, 'k1', 'Undo', 'U0GRACE');
+    await until('the refusal', () => privateTexts().length === 1);
+
+    expect(h.inbox.undos).toEqual([]);
+    expect(h.inbox.outsiders).toMatchObject([{ user: { id: 'U0GRACE' }, what: 'undo' }]);
   });
 });
 
@@ -219,7 +282,7 @@ describe('the form for a Deny', () => {
     expect(h.inbox.decisions).toEqual([]);
 
     await acked(h.twin.push('interactive', submission(h.twin, 'U0GRACE', '  ')));
-    expect(h.inbox.decisions[0]).toMatchObject({ verdict: 'deny', approvalId });
+    expect(h.inbox.decisions[0]).toMatchObject({ verdict: 'deny', approvalId, digest });
     expect(h.inbox.decisions[0]).not.toHaveProperty('reason');
   });
 

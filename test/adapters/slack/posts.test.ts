@@ -4,7 +4,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CardView, View } from '../../../src/core/view.ts';
 import { until } from '../../contract/until.ts';
-import { approvalId, callPart, card, segment, text } from '../../contract/views.ts';
+import {
+  approvalId,
+  callPart,
+  card,
+  changed,
+  digestOfAll,
+  segment,
+  target,
+  text,
+} from '../../contract/views.ts';
 import { nextTs } from '../../twins/slack/methods.ts';
 import { createHarness, type SlackHarness } from './harness.ts';
 
@@ -120,9 +129,23 @@ it('nothing that is sent can act: no mention, no preview, no linked name, in any
     ),
     segment([callPart(trap, ran), callPart(trap, { ...ran, output: '' })]),
     card({
-      subject: { line: trap, host: trap, address: trap, login: trap, description: trap },
+      subject: {
+        line: trap,
+        targets: [target({ host: trap, address: trap, login: trap }), target({ host: trap })],
+        state: [{ host: trap, line: trap, text: trap }],
+        description: trap,
+      },
       agentReason: trap,
+      missing: trap,
+      all: { count: 2, digest: digestOfAll },
+      mayOpenWindow: true,
     }),
+    segment([
+      callPart(
+        trap,
+        changed({ host: trap, allowedBy: trap, probe: { line: trap, before: trap, after: 'x' } }),
+      ),
+    ]),
     card({
       verdict: 'denied',
       denyReason: trap,
