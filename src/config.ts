@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { anchorFrom } from './config/anchor.ts';
 import { loadCatalogue } from './config/commands.ts';
 import { type Settings, settingsFor } from './config/env.ts';
 import { type HostSurroundings, loadHosts } from './config/hosts.ts';
@@ -14,30 +15,35 @@ import { type LoadedPolicy, loadPolicy } from './config/policy.ts';
 import type { KnownNames } from './config/policy-check.ts';
 import type { PolicySource } from './config/policy-live.ts';
 import { ConfigError, type ConfigProblem } from './config/problem.ts';
+import { defaultProxy } from './config/proxies.ts';
 import { remoteHost } from './config/remote-host.ts';
 import {
   consoleFrom,
   discordFrom,
+  type LogLevel,
+  logLevelFrom,
   mcpFrom,
   modelFrom,
+  type RunLimits,
   redisFrom,
   redisSecrets,
+  runLimitsFrom,
   slackFrom,
   wrong,
 } from './config/services.ts';
+import { type TailnetPlace, tailnetFrom } from './config/tailnet.ts';
 import type { Role } from './config/variables.ts';
+import type { AnchorSettings } from './core/anchor.ts';
 import type { CommandSpec, Host } from './core/command.ts';
 import { sha256 } from './core/json.ts';
 import { noPolicy, type Policy } from './core/policy.ts';
 
 // What the command line and the composition root need beside loadConfig; they never look inside src/config.
+export { environmentFor } from './config/child-environment.ts';
 export { readEnvironment } from './config/env.ts';
 export { type CatalogueReport, type CommandReport, lintCatalogue } from './config/lint.ts';
 export { ConfigError, problemLine } from './config/problem.ts';
-export { environmentFor, type Role } from './config/variables.ts';
-
-export type LogLevel = (typeof logLevels)[number];
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type { Role } from './config/variables.ts';
 
 /** `console` and `model` have their defaults for roles that may not read them; secrets are only in their own roles. */
 export interface Config {
@@ -46,6 +52,8 @@ export interface Config {
   readonly dataDir: string;
   readonly configDir: string;
   readonly logLevel: LogLevel;
+  /** Where the end of the audit log is told; without places, nowhere. */
+  readonly anchor: AnchorSettings;
   /** undefined: the private Redis. */
   readonly redisUrl?: string;
   readonly console: {
@@ -70,6 +78,8 @@ export interface Config {
   readonly discord?: { readonly token: string; readonly guildId?: string; readonly apiUrl?: string };
   /** Empty: nothing is configured, this machine is the host. The bot knows them by name only, the worker not at all. */
   readonly hosts: readonly Host[];
+  readonly tailnet: TailnetPlace;
+  readonly limits: RunLimits;
   readonly catalogue: readonly CommandSpec[];
   readonly policy: Policy;
   /** Where the policy came from, to be looked at again while running. */
@@ -115,6 +125,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
     dataDir,
     configDir,
     logLevel: logLevelFrom(settings),
+    anchor: anchorFrom(settings, dataDir),
     ...(redisUrl === undefined ? {} : { redisUrl }),
     console: consoleFrom(settings),
     model: modelFrom(settings),
@@ -122,6 +133,8 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv, cwd: string): Con
     ...(slack ? { slack } : {}),
     ...(discord ? { discord } : {}),
     hosts,
+    tailnet: tailnetFrom(settings),
+    limits: runLimitsFrom(settings),
     catalogue,
     policy,
     policySource,
@@ -232,6 +245,7 @@ function hostsFrom(
     knownHostsFile,
     passphrases: role === 'whitelist' ? env : undefined,
     keyProblem: (file) => (role === 'cli' || role === 'bot' ? undefined : unreadable(file)),
+    proxyFor: defaultProxy(settings),
   };
   const remote = remoteHost(settings, around);
   const listed = read('hosts.yaml', (file, text) => loadHosts(file, text, around))?.hosts ?? [];
@@ -272,18 +286,6 @@ function reader(folder: string, cwd: string, problems: ConfigProblem[]): ReadFil
     problems.push(...loaded.problems);
     return loaded;
   };
-}
-
-function logLevelFrom(settings: Settings): LogLevel {
-  const text = settings.get('LOG_LEVEL') ?? 'info';
-  const level = logLevels.find((l) => l === text);
-  if (level === undefined)
-    settings.problems.push({
-      where: 'LOG_LEVEL',
-      what: 'is not a level',
-      remedy: `use one of ${logLevels.join(', ')}`,
-    });
-  return level ?? 'info';
 }
 
 function deepFreeze<T>(value: T): T {

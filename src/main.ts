@@ -4,6 +4,8 @@
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodes } from './cli/exit-codes.ts';
+import { examples } from './cli/help.ts';
+import { declarePeople } from './cli/people-words.ts';
 import { version } from './core/version.ts';
 
 /** Runs one command line (without node and script) and sets the process's exit code. */
@@ -65,7 +67,10 @@ function program(): Command {
     .argument('<command>', 'a whitelisted command, see `opsagent commands`')
     .argument('[key=value...]', 'its parameters')
     .description('run one whitelisted command on the running instance, with no model in between')
-    .option('--host <name>', 'where; needed when there are several hosts')
+    .option(
+      '--host <name>',
+      'where: a name, several with commas, @tag, @a&b or all; needed when there are several',
+    )
     .option('--thread <id>', 'in this thread')
     .option('--no-wait', 'print the run id and return')
     .option('--wait-approval', 'keep waiting when an approval is needed, instead of exit code 4')
@@ -104,20 +109,57 @@ function program(): Command {
       process.exitCode = (await import('./cli/commands-render.ts')).renderCommand(name, values, options);
     });
 
-  const hosts = opsagent.command('hosts').description('list the hosts, or pin the key of a new one');
+  const hosts = opsagent
+    .command('hosts')
+    .description('list and check the hosts, find new ones in the tailnet, or pin the key of one');
   hosts
     .command('list', { isDefault: true })
     .description('list the hosts')
     .addOption(json())
     .action(async (options) => (await import('./cli/hosts.ts')).listHosts(options));
   hosts
+    .command('check')
+    .argument('[host...]', 'names, @tag, @tag&tag or all; every host if none is named')
+    .description('tailnet, way, host key and login of each host; exit code 0 only if all are fine')
+    .addOption(json())
+    .action(async (words: string[], options) => {
+      process.exitCode = await (await import('./cli/hosts-check.ts')).checkHosts(words, options);
+    });
+  hosts
+    .command('discover')
+    .description('propose entries for config/hosts.yaml from the tailnet; adds nothing')
+    .option('--tag <tag>', 'only nodes with this tag, such as tag:web')
+    .option('--user <name>', 'login name to propose', 'ops')
+    .addOption(json())
+    .action(async (options) => {
+      process.exitCode = await (await import('./cli/hosts-discover.ts')).discoverHosts(options);
+    });
+  hosts
     .command('trust')
     .argument('<name>', 'a host of config/hosts.yaml, or `remote` for REMOTE_HOST')
     .description('show a host key and, if you agree, add it to the known_hosts file')
     .option('--fingerprint <SHA256:…>', 'agree only to this key, without asking')
     .action(async (name: string, options) => {
-      process.exitCode = await (await import('./cli/hosts.ts')).trust(name, options);
+      process.exitCode = await (await import('./cli/hosts-trust.ts')).trust(name, options);
     });
+
+  const gate = opsagent.command('gate').description("a host's own gate: its login takes no shell text");
+  const gatePath = () =>
+    new Option('--path <file>', 'where it is on the host; default /usr/local/lib/opsagent/gate');
+  gate
+    .command('print')
+    .argument('<host>', 'a host of config/hosts.yaml')
+    .description('print the script that its authorized_keys names, with its own copy of the commands')
+    .addOption(gatePath())
+    .action(async (host: string, options) => (await import('./cli/gate.ts')).printGate(host, options));
+  gate
+    .command('install')
+    .argument('<host>', 'a host of config/hosts.yaml')
+    .description('print what its administrator runs there to install it; nothing is sent or run from here')
+    .option('--from <addresses>', 'where the key is taken from, as sshd lists it; default the tailnet')
+    .option('--public-key <file>', "the bot's public key, where the host's key file does not tell it")
+    .addOption(gatePath())
+    .action(async (host: string, options) => (await import('./cli/gate.ts')).printInstall(host, options));
 
   const policy = opsagent.command('policy').description('check policy.yaml, or ask it what it would say');
   policy
@@ -144,6 +186,18 @@ function program(): Command {
     });
 
   opsagent
+    .command('freeze')
+    .description('stop all changes at once, end those that run; holds over restarts')
+    .option('--reason <text>', 'why, for those who meet it')
+    .action(async (options) => (await import('./cli/freeze.ts')).freeze(options));
+  opsagent
+    .command('unfreeze')
+    .description('let changes be asked for again; nothing from before goes on by itself')
+    .action(async () => (await import('./cli/freeze.ts')).unfreeze());
+
+  declarePeople(opsagent);
+
+  opsagent
     .command('doctor')
     .description('check Node, configuration, Redis, model key, ports, data directory and hosts')
     .addOption(json())
@@ -151,34 +205,57 @@ function program(): Command {
       process.exitCode = await (await import('./cli/doctor.ts')).doctor(options);
     });
 
-  const audit = opsagent.command('audit').description('read or verify the audit log');
-  audit
-    .command('show', { isDefault: true })
+  const audit = opsagent.command('audit').description('read, verify or export the audit log');
+  const filtered = (command: Command) =>
+    command
+      .option(
+        '--since <time>',
+        'from this day or time on (2026-01-31, 2026-01-31T12:00Z), or so long ago (12h, 7d)',
+      )
+      .option('--until <time>', 'before this day or time')
+      .option('--run <id>', 'only this run')
+      .option('--who <account>', 'only what concerns this person, such as slack:U0123ABCD')
+      .option('--kind <kind>', 'only such events, such as command.started')
+      .option('--host <name>', 'only what concerns this host');
+  filtered(audit.command('show', { isDefault: true }))
     .description('print what happened, oldest first')
-    .option('--run <id>', 'only this run')
     .option('--last <n>', 'only the last n lines', '50')
     .addOption(json())
     .action(async (options) => (await import('./cli/audit.ts')).show(options));
+  filtered(audit.command('export'))
+    .description(
+      "print all lines that match; in csv, a cell that a spreadsheet would compute gets a leading '",
+    )
+    .option('--format <format>', 'jsonl (as in the log) or csv', 'jsonl')
+    .action(async (options) => (await import('./cli/audit.ts')).exportAudit(options));
   audit
     .command('verify')
-    .description('check every line, its order and its hash; exit code 1 when something is wrong')
+    .description(
+      'check every line, its order and its hash, and the end against the anchors; exit code 1 when wrong',
+    )
+    .option(
+      '--anchors <file>',
+      'a file of anchors, or what a syslog kept of them; else the one of AUDIT_ANCHOR',
+    )
+    .option('--from <day>', 'from the files of this day on, when older ones were taken away')
+    .option('--strict', 'exit code 6 unless anchors prove every line to the end')
     .addOption(json())
     .action(async (options) => {
-      process.exitCode = await (await import('./cli/audit.ts')).verify(options);
+      process.exitCode = (await import('./cli/audit-chains.ts')).verify(options);
+    });
+  audit
+    .command('why')
+    .argument('<id>', 'a run, one of its calls or an approval')
+    .description(
+      'tell the story of one run: who asked, what was shown, who clicked, what ran and how it ended',
+    )
+    .option('--anchors <file>', 'a file of anchors; else the one of AUDIT_ANCHOR')
+    .addOption(json())
+    .action(async (id: string, options) => {
+      process.exitCode = (await import('./cli/audit-why.ts')).why(id, options);
     });
   return opsagent;
 }
-
-const examples = `
-Examples:
-  opsagent start                             then open the link it prints
-  opsagent ask "How much disk space is available?"
-  opsagent run disk_usage                    the command's output on stdout
-  opsagent run service_status service=nginx --host web-1
-  opsagent mcp                               for Claude Code, Claude Desktop and other MCP clients
-
-Exit codes: 0 done, 1 the command or answer failed, 2 bad usage or configuration,
-3 refused by policy or by a person, 4 waiting for approval.`;
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
   await main(process.argv.slice(2));

@@ -48,7 +48,7 @@ describe('.env.example', () => {
   it('names every variable that is read, with its description and default, and no other', () => {
     const lines = readFileSync('.env.example', 'utf8').split('\n');
     const found = lines.flatMap((line, i) => {
-      const [, name, value] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
+      const [, name, value] = /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
       return name === undefined
         ? []
         : [{ name, default: value, description: lines[i - 1]?.replace(/^# /, '') }];
@@ -131,6 +131,21 @@ describe('loadConfig', () => {
     expect(
       loadConfig('all', { ...base, REMOTE_HOST: '', SLACK_APP_TOKEN: '', UI_PORT: '' }, root).console.port,
     ).toBe(7860);
+  });
+
+  it('sends REMOTE_HOST through the proxy that is named for its address', () => {
+    const env = {
+      ...base,
+      REMOTE_HOST: '100.64.0.7',
+      REMOTE_USER: 'ops',
+      TS_SOCKS5_SERVER: 'localhost:1055',
+    };
+
+    expect(loadConfig('whitelist', env, root).hosts[0]?.proxy).toEqual({ host: 'localhost', port: 1055 });
+    expect(loadConfig('whitelist', { ...env, NO_PROXY: '100.64.0.0/10' }, root).hosts[0]).not.toHaveProperty(
+      'proxy',
+    );
+    expect(problemsOf('whitelist', { TS_SOCKS5_SERVER: 'x', ALL_PROXY: 'socks5://x' })).toHaveLength(2);
   });
 
   it('makes REMOTE_HOST the host "remote", with the key that compose mounts', () => {

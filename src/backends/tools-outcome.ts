@@ -4,7 +4,7 @@
  */
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/client';
 import type { ApprovalRequest } from '../core/approval.ts';
-import type { RanCommand } from '../core/command.ts';
+import type { NotRun, RanCommand } from '../core/command.ts';
 import { approvalKey, outcomeKey } from '../core/mcp-meta.ts';
 import type { ToolOutcome } from '../core/ports.ts';
 
@@ -23,9 +23,19 @@ export function outcomeOf(result: CallToolResult | InputRequiredResult): ToolOut
     case 'lost':
       return { kind: 'lost', reason: text };
     default: {
-      const ran = fields(answer.structuredContent).ran;
+      const { ran, summary, not_run: notRun } = fields(answer.structuredContent);
       const commands = Array.isArray(ran) ? ran.filter(isRan) : [];
-      return { kind: 'result', result: { text, isError: answer.isError === true, ran: commands } };
+      const without = Array.isArray(notRun) ? notRun.filter(isNotRun) : [];
+      return {
+        kind: 'result',
+        result: {
+          text,
+          isError: answer.isError === true,
+          ran: commands,
+          ...(typeof summary === 'string' ? { summary } : {}),
+          ...(without.length > 0 ? { notRun: without } : {}),
+        },
+      };
     }
   }
 }
@@ -54,10 +64,22 @@ function textOf(content: unknown): string {
 }
 
 function isRan(value: unknown): value is RanCommand {
-  const { command, host, line, output, end } = fields(value);
+  const { command, host, line, output, end, sameOn = [] } = fields(value);
   return (
-    [command, host, line, output].every((v) => typeof v === 'string') && typeof fields(end).kind === 'string'
+    [command, host, line, output].every((v) => typeof v === 'string') &&
+    typeof fields(end).kind === 'string' &&
+    areNames(sameOn)
   );
+}
+
+/** Of a group of hosts; what of several commands on one host was not run names no hosts. */
+function isNotRun(value: unknown): value is NotRun {
+  const { command, hosts, reason } = fields(value);
+  return [command, reason].every((v) => typeof v === 'string') && areNames(hosts);
+}
+
+function areNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
 }
 
 function fields(value: unknown): Fields {

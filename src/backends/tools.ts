@@ -6,13 +6,16 @@ import {
   type CallToolResult,
   type Client,
   type InputRequiredResult,
+  type Progress,
+  type ProgressCallback,
+  ProtocolError,
   SdkError,
   SdkErrorCode,
   type Transport,
 } from '@modelcontextprotocol/client';
 import type { Problem } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { budgetKey, callIdKey, collectKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
+import { budgetKey, callIdKey, collectKey, orderKey, requestsKey, votesKey } from '../core/mcp-meta.ts';
 import type { Clock, Logger, ToolOutcome, ToolRequest, Tools } from '../core/ports.ts';
 import { version } from '../core/version.ts';
 import { createConnection } from './tools-connection.ts';
@@ -23,7 +26,7 @@ export interface McpToolsOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly version?: string;
-  /** Longer than any command may take, in ms: the server keeps the real limits. */
+  /** How long the server may say nothing at all of a call, in ms; it tells every second how a call comes along. */
   readonly callTimeoutMs?: number;
   /** How long a new server may take to answer its first request, in ms. */
   readonly connectTimeoutMs?: number;
@@ -51,7 +54,12 @@ export function mcpToolsOver(open: () => Transport, options: McpToolsOptions): T
     client: Client,
     request: ToolRequest,
     collect: boolean,
-    bounds: { timeout: number; signal?: AbortSignal },
+    bounds: {
+      timeout: number;
+      maxTotalTimeout?: number;
+      signal?: AbortSignal;
+      onprogress?: ProgressCallback;
+    },
   ): Promise<ToolOutcome> => {
     const { tool, args, grant } = request;
     const params = {
@@ -62,7 +70,7 @@ export function mcpToolsOver(open: () => Transport, options: McpToolsOptions): T
     };
     const answer: CallToolResult | InputRequiredResult = await client.callTool(params, {
       ...bounds,
-      maxTotalTimeout: bounds.timeout,
+      resetTimeoutOnProgress: true,
       allowInputRequired: true,
       // Without a definition of its own the client holds the listed output schema against `input_required` too, which
       // has no output yet, and throws.
@@ -82,7 +90,7 @@ export function mcpToolsOver(open: () => Transport, options: McpToolsOptions): T
       }));
     },
 
-    async call(request, signal) {
+    async call(request, signal, onProgress) {
       if (signal.aborted) return stoppedBefore;
       let client: Client;
       try {
@@ -92,14 +100,37 @@ export function mcpToolsOver(open: () => Transport, options: McpToolsOptions): T
         return { kind: 'unavailable', problem: unreachable };
       }
       try {
-        return await send(client, request, false, { timeout: callTimeoutMs, signal });
+        // Asked for in any case: while it comes, a change on many hosts takes as long as it takes. A time-out of the
+        // whole call would reach the server as a person's stop.
+        const onprogress = ({ message }: Progress) => message && onProgress?.(message);
+        return await send(client, request, false, { timeout: callTimeoutMs, signal, onprogress });
       } catch (error) {
         if (!signal.aborted) return failure(error);
       }
       try {
-        return await send(client, request, true, { timeout: stopTimeoutMs });
+        return await send(client, request, true, { timeout: stopTimeoutMs, maxTotalTimeout: stopTimeoutMs });
       } catch (error) {
         return failure(error);
+      }
+    },
+
+    async order(order) {
+      const notDelivered = {
+        ok: false,
+        text: 'The whitelist server cannot be reached: nothing was changed.',
+      };
+      try {
+        const client = await connection.client();
+        const answer = await client.callTool(
+          { name: 'ping', arguments: {}, _meta: { [orderKey]: order } },
+          { timeout: stopTimeoutMs, toolDefinition: { name: 'ping', inputSchema: { type: 'object' } } },
+        );
+        const outcome = outcomeOf(answer);
+        if (outcome.kind === 'result') return { ok: !outcome.result.isError, text: outcome.result.text };
+        return outcome.kind === 'refused' ? { ok: false, text: outcome.reason } : notDelivered;
+      } catch (error) {
+        logger.error({ err: error, order: order.statement.order }, 'an order could not be handed over');
+        return notDelivered;
       }
     },
 
@@ -107,15 +138,15 @@ export function mcpToolsOver(open: () => Transport, options: McpToolsOptions): T
   };
 
   function failure(error: unknown): ToolOutcome {
-    if (error instanceof SdkError) {
-      logger.warn({ err: error }, 'a call to the whitelist server did not end');
-      const silent = error.code === SdkErrorCode.RequestTimeout;
-      return { kind: 'unavailable', problem: silent ? noAnswer : unreachable };
+    if (error instanceof ProtocolError) {
+      // The server's own refusal of a malformed call; its text is meant for the caller.
+      logger.warn({ err: error }, 'the whitelist server refused a call');
+      return { kind: 'result', result: { text: error.message, isError: true, ran: [] } };
     }
-    // The server's own refusal of a malformed call; its text is meant for the caller.
-    logger.warn({ err: error }, 'the whitelist server refused a call');
-    const text = error instanceof Error ? error.message : 'The whitelist server refused the call.';
-    return { kind: 'result', result: { text, isError: true, ran: [] } };
+    // Nothing was answered: the connection broke (the pipe may say so by itself), or nobody spoke in time.
+    logger.warn({ err: error }, 'a call to the whitelist server did not end');
+    const silent = error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout;
+    return { kind: 'unavailable', problem: silent ? noAnswer : unreachable };
   }
 }
 

@@ -2,27 +2,29 @@
  * Where every adapter brings what it heard: decides whether it may be asked and keeps it. Only when this has
  * resolved does an adapter acknowledge its platform. What is refused is audited and said to the person alone.
  */
-import type { Mention, StopRequest } from '../core/conversation.ts';
-import { conversationKey, userKey } from '../core/conversation.ts';
+import type { Mention, StopRequest, UndoRequest } from '../core/conversation.ts';
+import { conversationKey, sameConversation, userKey } from '../core/conversation.ts';
 import type { RunId } from '../core/ids.ts';
-import { runIdFor } from '../core/ids.ts';
+import { isCallId, runIdFor, runIdOf } from '../core/ids.ts';
 import {
   type AskedCommand,
   askerOf,
   type HostName,
   isAdmin,
+  isAmong,
   isIncidentChannel,
   mayTalk,
   type Policy,
 } from '../core/policy.ts';
 import { commandsFor } from '../core/policy-decision.ts';
-import type { AuditLog, Clock, Inbox, Received, RunQueue, RunStore } from '../core/ports.ts';
-import { hasEnded, newRun, type Run } from '../core/run.ts';
+import type { AuditLog, Clock, Inbox, Outsider, Received, RunQueue, RunStore, Tools } from '../core/ports.ts';
+import { allCalls, hasEnded, newRun, type Run } from '../core/run.ts';
 import { askStop, join } from '../core/run-changes.ts';
-import type { RequestStatement, SignedRequest } from '../core/signed.ts';
+import type { OrderStatement, RequestStatement, SignedOrder, SignedRequest } from '../core/signed.ts';
+import { createApprovalList } from './approvals.ts';
 import { type Decide, decideOn } from './decide.ts';
-import { helpText, notAllowedText, policyNotice, statusText } from './replies.ts';
-import { wordOf } from './words.ts';
+import { helpText, notAllowedText, pendingText, policyNotice, shownText, statusText } from './replies.ts';
+import { orderIn, shownId, wordOf } from './words.ts';
 
 /** Earlier runs of a thread that are looked at; the model reads as many. */
 const historyLimit = 10;
@@ -33,7 +35,11 @@ export interface InboxParts extends Omit<Decide, 'nudge'> {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly policy: () => Policy;
-  readonly sign: Decide['sign'] & ((statement: RequestStatement) => SignedRequest);
+  readonly sign: Decide['sign'] &
+    ((statement: RequestStatement) => SignedRequest) &
+    ((statement: OrderStatement) => SignedOrder);
+  /** Hands an order to the whitelist server and tells what became of it. */
+  readonly order: Tools['order'];
   /** What there is, for help: it shows those that the person may run here. */
   readonly commands: () => readonly AskedCommand[];
   readonly hosts: () => readonly HostName[];
@@ -43,6 +49,7 @@ export interface InboxParts extends Omit<Decide, 'nudge'> {
 
 export function createInbox(parts: InboxParts): Inbox {
   const { store, queue, audit, clock, policy } = parts;
+  const approvals = createApprovalList(parts);
 
   async function wake(id: RunId): Promise<void> {
     await queue.advance(id);
@@ -59,6 +66,14 @@ export function createInbox(parts: InboxParts): Inbox {
 
     const history = await store.history(conversation, historyLimit);
     if (!mention.addressed && !isForUs(policy(), mention, history)) return { kind: 'ignored' };
+
+    const looked = await lookedAt(mention);
+    if (looked) return looked;
+
+    const order = mention.direct ? undefined : orderIn(mention.text);
+    // An admin stops everything from anywhere, also from where they may ask for nothing.
+    if (order && order.order !== 'revoke' && isAdmin(policy(), askerOf(user, mention.groups)))
+      return ordered(mention, order);
 
     if (!mayTalk(policy(), askerOf(user, mention.groups), conversation)) {
       // Plain talk in a thread of ours by somebody without rights is a conversation among people.
@@ -78,8 +93,59 @@ export function createInbox(parts: InboxParts): Inbox {
       return { kind: 'answered', text: statusText(history, clock.now()) + noticeFor(mention) };
     if (word === 'stop') return { kind: 'answered', text: await stopAll(active, mention) };
 
+    if (order) return ordered(mention, order);
+
     const working = mention.direct ? undefined : active.findLast((run) => !run.direct);
     return (working && (await joined(working, mention))) ?? accepted(mention, history);
+  }
+
+  /** The words about open approvals, which whoever may decide one may say anywhere, also without a right to ask. */
+  async function lookedAt(mention: Mention): Promise<Received | undefined> {
+    const id = shownId(mention.text);
+    const isWord = id !== undefined || wordOf(mention.text) === 'pending';
+    if (mention.direct || !isWord || !mayLook(policy(), mention)) return undefined;
+    const text =
+      id === undefined
+        ? pendingText(await approvals.open(mention), clock.now())
+        : shownText(await approvals.find(id, mention), clock.now());
+    return { kind: 'answered', text, privately: true };
+  }
+
+  /** The whitelist server decides whether it is obeyed, and audits it; here it is only signed and handed over. */
+  async function ordered(
+    mention: Mention,
+    given: NonNullable<ReturnType<typeof orderIn>>,
+  ): Promise<Received> {
+    const { user, groups, conversation } = mention;
+    const statement = { kind: 'order', ...given, user, groups, conversation, at: clock.now() } as const;
+    const { ok, text } = await parts.order(parts.sign(statement));
+    return ok ? { kind: 'answered', text } : { kind: 'refused', text };
+  }
+
+  /** Undo is a request like any other: it is asked, decided and run by the same rules. */
+  async function undone(undo: UndoRequest): Promise<Received> {
+    const { callId, host, eventId, conversation, user, groups, at } = undo;
+    const run = isCallId(callId) ? await store.load(runIdOf(callId)) : undefined;
+    const call = run && allCalls(run).find((c) => c.id === callId);
+    const ran = call?.state.kind === 'done' ? call.state.result.ran.find((r) => r.host === host) : undefined;
+    if (!run || !ran?.undo || !sameConversation(run.conversation, conversation))
+      return { kind: 'refused', text: 'There is nothing to undo here.' };
+    const { command, params } = ran.undo;
+    const values = Object.entries(params).map(([name, value]) => `${name}=${value}`);
+    const hosts = [ran.host, ...(ran.sameOn ?? [])].join(',');
+    const text = ['Undo:', command, ...values, `on ${hosts}`].join(' ');
+    const direct = { command, params, host: hosts };
+    return mentioned({
+      eventId,
+      conversation,
+      user,
+      groups,
+      text,
+      at,
+      addressed: true,
+      opensThread: false,
+      direct,
+    });
   }
 
   function helpFor(mention: Mention): string {
@@ -151,7 +217,24 @@ export function createInbox(parts: InboxParts): Inbox {
     return { kind: 'answered', text: await stopAll([run], stop) };
   }
 
-  return { mentioned, stopped, decided: (decision) => decideOn({ ...parts, nudge: wake }, decision) };
+  async function refused({ user, conversation, what, why }: Outsider): Promise<void> {
+    const data = { in: conversationKey(conversation), what, why };
+    await audit.record({ kind: 'request.refused', who: userKey(user), data });
+  }
+
+  return {
+    mentioned,
+    stopped,
+    undone,
+    refused,
+    decided: (decision) => decideOn({ ...parts, nudge: wake }, decision),
+  };
+}
+
+function mayLook(policy: Policy, { user, groups, conversation }: Mention): boolean {
+  const asker = askerOf(user, groups);
+  if (mayTalk(policy, asker, conversation) || isAdmin(policy, asker)) return true;
+  return policy.approve.some((rule) => isAmong(policy, rule.who, asker));
 }
 
 /** A follow-up without a mention: in a thread that began with one, or where an incident channel called us before. */

@@ -1,5 +1,6 @@
 /**
- * Talks to the running instance through the console's API, as the person `console:owner`.
+ * Talks to the running instance through the console's API, as the owner or as the person whose token is
+ * named.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -31,11 +32,20 @@ const notRunning = (where: string) =>
     'Start it with `opsagent start` (or `npm start`) in another terminal.',
   );
 
-/** Throws OpsError when nothing runs or the token is not to be had. */
-export function connectClient(): Client {
+const notSignedIn = () =>
+  new OpsError(
+    'config-invalid',
+    'The running instance does not know this token, or not any more.',
+    'A person gets one by `opsagent people add NAME`; the owner uses the one in the data directory.',
+  );
+
+/** `tokenFile` holds a named person's token. Throws OpsError when nothing runs or the token is not to be had. */
+export function connectClient(options: { readonly tokenFile?: string } = {}): Client {
   const config = loadPlace(readEnvironment(), process.cwd());
   const base = runningInstance(config.dataDir)?.url ?? `http://127.0.0.1:${config.console?.port ?? 7860}/`;
-  const token = config.console?.token ?? readToken(config.dataDir, base);
+  const token = options.tokenFile
+    ? tokenIn(options.tokenFile)
+    : (config.token ?? config.console?.token ?? readToken(config.dataDir, base));
 
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
@@ -49,8 +59,9 @@ export function connectClient(): Client {
     }
     if (response.ok) return response;
     const body = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
+    if (response.status === 401) throw notSignedIn();
     const why = body.error?.message ?? `The console answered ${response.status}.`;
-    throw new OpsError(response.status === 400 ? 'config-invalid' : 'store-unavailable', why);
+    throw new OpsError([400, 404].includes(response.status) ? 'config-invalid' : 'store-unavailable', why);
   }
 
   return {
@@ -65,6 +76,22 @@ export function connectClient(): Client {
       ).json()) as T,
     entries: (thread, signal) => follow(request, thread, signal),
   };
+}
+
+function tokenIn(file: string): string {
+  let token = '';
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch {
+    throw new OpsError('config-invalid', `${file} cannot be read.`, 'Name a file that holds a token.');
+  }
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new OpsError(
+      'config-invalid',
+      `${file} does not hold a token.`,
+      'Put the token there and nothing else.',
+    );
+  return token;
 }
 
 function readToken(dataDir: string, base: string): string {
@@ -93,6 +120,7 @@ async function* follow(
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof OpsError && error.problem.code === 'config-invalid') throw error;
       failures += 1;
       if (failures > 30) throw error;
     }

@@ -11,7 +11,9 @@ import { problemLine } from '../config/problem.ts';
 import { type Config, ConfigError, loadConfig, readEnvironment } from '../config.ts';
 import type { Host } from '../core/command.ts';
 import type { Logger } from '../core/ports.ts';
+import type { TailnetStatus } from '../core/tailnet.ts';
 import { version } from '../core/version.ts';
+import { tailnetOf } from '../wire/tailnet.ts';
 import { exitCodes } from './exit-codes.ts';
 
 interface Check {
@@ -55,6 +57,7 @@ async function look(): Promise<Check[]> {
     await port(config),
     config.slack ? ok('slack', 'tokens are set') : note('slack', 'off (SLACK_BOT_TOKEN, SLACK_APP_TOKEN)'),
     config.discord ? ok('discord', 'token is set') : note('discord', 'off (DISCORD_TOKEN)'),
+    tailnet(await tailnetOf(config, { now: Date.now }).status(), config.hosts),
     ...(await hosts(config.hosts)),
   ];
 }
@@ -131,6 +134,17 @@ function port({ console: settings, dataDir: dir }: Config): Promise<Check> {
       server.close(() => resolve(ok('console', `${host}:${number} is free`))),
     );
   });
+}
+
+/** A host whose key is the tailnet's to say cannot be reached without it; every other one can. */
+function tailnet(status: TailnetStatus, inventory: readonly Host[]): Check {
+  if (status.kind === 'running') {
+    const online = status.nodes.filter((node) => node.online).length;
+    return ok('tailnet', `${status.tailnet}: ${online} of ${status.nodes.length} other nodes are online`);
+  }
+  const needed = inventory.some((h) => h.hostKey.kind === 'tailnet');
+  if (status.kind === 'absent' && !needed) return note('tailnet', status.problem);
+  return bad('tailnet', status.problem);
 }
 
 async function hosts(inventory: readonly Host[]): Promise<Check[]> {

@@ -3,10 +3,11 @@
  */
 import type { ListedCommand, ListedHost } from '../../adapters/console/directory.ts';
 import { OpsError } from '../core/errors.ts';
+import { resolveTargets } from '../core/targets.ts';
 import { type AskOptions, seeThrough } from './ask.ts';
 import { type Asked, connectClient, newEventId } from './client.ts';
 import { exitCodes } from './exit-codes.ts';
-import type { Followed } from './follow.ts';
+import { outputOf } from './follow.ts';
 
 export async function run(
   command: string,
@@ -17,7 +18,7 @@ export async function run(
   const client = connectClient();
   const { commands } = await client.get<{ commands: ListedCommand[] }>('/api/commands');
   const { hosts } = await client.get<{ hosts: ListedHost[] }>('/api/hosts');
-  checkNames(command, params, options.host, commands, hosts);
+  checkNames(command, values, params, options.host, commands, hosts);
 
   const asked = await client.post<Asked>('/api/run', {
     command,
@@ -31,27 +32,29 @@ export async function run(
     failed = followed.parts.some(
       (p) => p.kind === 'call' && (p.call.status === 'failed' || p.call.status === 'unknown'),
     );
-    return ranOf(followed)
-      .map((r) => r.output)
-      .join('\n');
+    return outputOf(followed);
   });
   return code === exitCodes.done && failed ? exitCodes.failed : code;
 }
 
-function ranOf({ parts }: Followed) {
-  return parts.flatMap((p) => (p.kind === 'call' ? p.call.ran : []));
-}
-
+/** The same name several times makes the list that a parameter of several values takes. */
 function parameters(values: readonly string[]): Record<string, string> {
   const wrong = values.filter((v) => !/^[A-Za-z_]\w*=/.test(v));
   if (wrong.length > 0)
     throw new OpsError('config-invalid', `Not of the form key=value: ${wrong.join(', ')}.`);
-  return Object.fromEntries(values.map((v) => [v.slice(0, v.indexOf('=')), v.slice(v.indexOf('=') + 1)]));
+  const params: Record<string, string> = {};
+  for (const pair of values) {
+    const name = pair.slice(0, pair.indexOf('='));
+    const value = pair.slice(pair.indexOf('=') + 1);
+    params[name] = Object.hasOwn(params, name) ? `${params[name]}\n${value}` : value;
+  }
+  return params;
 }
 
 /** What can be known to be wrong before anything is asked: all of it at once. */
 function checkNames(
   command: string,
+  given: readonly string[],
   params: Record<string, string>,
   host: string | undefined,
   commands: readonly ListedCommand[],
@@ -67,8 +70,16 @@ function checkNames(
       `There is no command ${command}${near.length > 0 ? `; did you mean ${near.join(', ')}?` : '.'}`,
     );
   }
-  if (host && hosts.length > 0 && !hosts.some((h) => h.name === host))
-    problems.push(`There is no host ${host}; there are ${hosts.map((h) => h.name).join(', ')}.`);
+  if (host && hosts.length > 0) {
+    const resolved = resolveTargets(
+      host,
+      hosts.map(({ name, tags = [] }) => ({ name, tags })),
+    );
+    if (!resolved.ok) problems.push(...resolved.problems);
+  }
+  for (const param of spec?.params ?? [])
+    if (param.several === undefined && given.filter((v) => v.startsWith(`${param.name}=`)).length > 1)
+      problems.push(`${param.name} takes one value and is given several.`);
   for (const name of spec ? Object.keys(params) : [])
     if (!spec?.params.some((p) => p.name === name)) problems.push(`${command} has no parameter ${name}.`);
   for (const param of spec?.params ?? [])

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConfigError, type ConfigProblem, didYouMean } from './problem.ts';
+import { didYouMean } from '../core/nearest-name.ts';
+import { ConfigError, type ConfigProblem } from './problem.ts';
 import { isPassphraseName, mayRead, type Role, VARIABLES } from './variables.ts';
 
 /**

@@ -2,8 +2,10 @@
  * What can be wrong with a policy.yaml of the right shape: names that nothing defines, accounts of two people, rules
  * that can never hold. Each problem has its place and its rule's name.
  */
+
+import { didYouMean } from '../core/nearest-name.ts';
 import { isAccount, type PolicyFile, secondsOf } from './policy-file.ts';
-import { type ConfigProblem, didYouMean } from './problem.ts';
+import type { ConfigProblem } from './problem.ts';
 import type { Path } from './yaml.ts';
 
 /** What the other files define; undefined where they could not be read. */

@@ -9,6 +9,8 @@ const accountForms = {
   discord: /^\d{1,20}$/,
   console: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
 } as const;
+/** In Slack a thread that is there already: what is said at the top of a channel belongs to no thread yet. */
+const clientsPlace = /^(?:console|slack:[A-Z0-9]{1,64}\/\d{10}\.\d{6}|discord:\d{1,20}(?:\/\d{1,20})?)$/;
 const accountText = /^(slack|discord|console):(.+)$/;
 
 const name = z
@@ -125,6 +127,20 @@ export const PolicyFile = z.strictObject({
           say('is not a channel', 'write it as "slack:C0123ABCD"'),
         ),
     )
+    .nullable()
+    .optional(),
+  mcp_requests: z
+    .strictObject({
+      in: z
+        .string()
+        .regex(
+          clientsPlace,
+          say(
+            'is not a place where people can be asked',
+            'write it as "console", "slack:C0123ABCD/1712345678.000100" (channel and thread) or "discord:345678901234567890"',
+          ),
+        ),
+    })
     .nullable()
     .optional(),
 });

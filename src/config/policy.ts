@@ -75,7 +75,14 @@ function toPolicy(file: PolicyFile): Policy {
     })),
     budget: budgetOf(file.budgets ?? {}),
     admins: file.admins ?? [],
+    ...(file.mcp_requests ? clientsIn(file.mcp_requests.in) : {}),
   };
+}
+
+/** `slack:C0123ABCD/1712345678.000100`, `discord:345678901234567890`; the console has a thread for each client. */
+function clientsIn(place: string): Pick<Policy, 'clientsIn'> {
+  const [platform, channel = '', thread = channel] = place.split(/[:/]/);
+  return platform === 'slack' || platform === 'discord' ? { clientsIn: { platform, channel, thread } } : {};
 }
 
 function scopeOf({

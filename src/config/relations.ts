@@ -2,8 +2,8 @@
  * What one command of the catalogue says about another (probe, undo), and its examples checked as if somebody asked.
  */
 import type { CommandSpec } from '../core/command.ts';
+import { didYouMean } from '../core/nearest-name.ts';
 import { checkParams } from '../core/params.ts';
-import { didYouMean } from './problem.ts';
 
 type Report = (keys: readonly (string | number)[], rule: string, what: string, remedy: string) => void;
 

@@ -59,6 +59,20 @@ export function mcpFrom(settings: Settings): Mcp {
   };
 }
 
+export interface RunLimits {
+  /** How many hosts of a group are asked at a time. */
+  readonly fanOut: number;
+  /** How long a command runs before its thread is told how it is coming along. */
+  readonly patienceSeconds: number;
+}
+
+export function runLimitsFrom(settings: Settings): RunLimits {
+  return {
+    fanOut: integer(settings, 'FAN_OUT', 1, 1000) ?? 50,
+    patienceSeconds: integer(settings, 'PATIENCE_SECONDS', 1, 3600) ?? 20,
+  };
+}
+
 function clientsFrom(settings: Settings): Mcp['clients'] {
   const pairs = (settings.get('OPSAGENT_MCP_TOKENS') ?? '').split(/[\s,]+/).filter((p) => p !== '');
   const clients = pairs.map((pair) => {
@@ -203,6 +217,17 @@ export function discordFrom(settings: Settings): Discord | undefined {
     ...(guildId === undefined ? {} : { guildId }),
     ...(apiUrl === undefined ? {} : { apiUrl }),
   };
+}
+
+export type LogLevel = (typeof logLevels)[number];
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export function logLevelFrom(settings: Settings): LogLevel {
+  const text = settings.get('LOG_LEVEL') ?? 'info';
+  const level = logLevels.find((l) => l === text);
+  if (level === undefined)
+    wrong(settings, 'LOG_LEVEL', 'is not a level', `use one of ${logLevels.join(', ')}`);
+  return level ?? 'info';
 }
 
 /** A whole number within bounds; undefined when there is none or it is wrong. */

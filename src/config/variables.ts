@@ -2,20 +2,10 @@
  * Every environment variable there is: what it is for, who may read it and what holds without it. The one source for
  * loadConfig, for the environment of child processes and for .env.example.
  */
+import type { Variable } from './variable.ts';
+import { HOST_VARIABLES } from './variables-hosts.ts';
 
 export type Role = 'all' | 'bot' | 'worker' | 'whitelist' | 'cli';
-
-export interface Variable {
-  readonly name: string;
-  /** Roles that read it; `all` (bot and worker in one process) reads what either of them does. */
-  readonly roles: readonly ('bot' | 'worker' | 'whitelist' | 'cli' | 'compose')[];
-  /** '' when there is none. */
-  readonly default: string;
-  /** One line, for .env.example. */
-  readonly description: string;
-  /** Never shown, always redacted; NAME_FILE may name a file that holds it. */
-  readonly secret?: true;
-}
 
 const everyone = ['bot', 'worker', 'whitelist', 'cli'] as const;
 
@@ -40,52 +30,19 @@ export const VARIABLES: readonly Variable[] = [
     description: 'Most tokens the model may write in one turn.',
   },
   {
+    name: 'PATIENCE_SECONDS',
+    roles: ['worker'],
+    default: '20',
+    description:
+      'A command that takes longer goes on in the background, and its thread says how it is coming along.',
+  },
+  {
     name: 'ANTHROPIC_BASE_URL',
     roles: ['worker'],
     default: '',
     description: 'Another address that speaks the Messages API; empty for the service itself.',
   },
-
-  {
-    name: 'REMOTE_HOST',
-    roles: ['whitelist', 'cli'],
-    default: '',
-    description:
-      'The server to run commands on, as host "remote"; empty for this machine (more servers: config/hosts.yaml).',
-  },
-  {
-    name: 'REMOTE_USER',
-    roles: ['whitelist', 'cli'],
-    default: '',
-    description: 'Login name on REMOTE_HOST.',
-  },
-  {
-    name: 'REMOTE_SSH_PORT',
-    roles: ['whitelist', 'cli'],
-    default: '22',
-    description: 'SSH port of REMOTE_HOST.',
-  },
-  {
-    name: 'REMOTE_SSH_KEY_PATH',
-    roles: ['whitelist', 'cli'],
-    default: '',
-    description:
-      'Private key file for REMOTE_HOST; empty for SSH_KEY_PATH/SSH_KEY_FILENAME, else the SSH agent.',
-  },
-  {
-    name: 'REMOTE_SSH_KEY_PASSPHRASE',
-    roles: ['whitelist'],
-    default: '',
-    secret: true,
-    description: 'Passphrase of that key, when it has one.',
-  },
-  {
-    name: 'SSH_KNOWN_HOSTS_PATH',
-    roles: ['whitelist', 'cli'],
-    default: '~/.ssh/known_hosts',
-    description:
-      'File with the known host keys; an unknown key is refused until "opsagent hosts trust NAME".',
-  },
+  ...HOST_VARIABLES,
 
   {
     name: 'SLACK_BOT_TOKEN',
@@ -150,6 +107,14 @@ export const VARIABLES: readonly Variable[] = [
     description: 'Token for the console, at least 16 characters; empty for one made at first start.',
   },
   {
+    name: 'OPSAGENT_TOKEN',
+    roles: ['cli'],
+    default: '',
+    secret: true,
+    description:
+      'Whose token the command line uses, from "opsagent people add NAME"; empty for the owner\'s.',
+  },
+  {
     name: 'OPSAGENT_CONSOLE_ORIGIN',
     roles: ['bot'],
     default: '',
@@ -205,12 +170,38 @@ export const VARIABLES: readonly Variable[] = [
     description: 'Folder with commands.yaml, policy.yaml and hosts.yaml.',
   },
   {
+    name: 'AUDIT_ANCHOR',
+    roles: everyone,
+    default: '',
+    description:
+      'Where the end of the audit log is told: file:/path elsewhere, syslog:, syslog://host:514 (UDP), syslog+tcp://host:601.',
+  },
+  {
+    name: 'AUDIT_ANCHOR_EVERY',
+    roles: everyone,
+    default: '100',
+    description: 'An anchor at least every so many lines of the audit log, besides start and stop.',
+  },
+  {
+    name: 'AUDIT_ANCHOR_REQUIRED',
+    roles: everyone,
+    default: 'false',
+    description: 'Set to true, no change runs while the audit log cannot be anchored.',
+  },
+  {
     name: 'LOG_LEVEL',
     roles: everyone,
     default: 'info',
     description: 'How much is logged: trace, debug, info, warn, error, fatal or silent.',
   },
 
+  {
+    name: 'TS_SOCKET',
+    roles: ['whitelist', 'cli'],
+    default: '',
+    description:
+      'Unix socket of tailscaled; empty for /var/run/tailscale/tailscaled.sock, else "tailscale status --json".',
+  },
   {
     name: 'TS_AUTHKEY',
     roles: ['compose'],
@@ -233,9 +224,6 @@ export const VARIABLES: readonly Variable[] = [
   },
 ];
 
-/** What a child needs to find programs, its home and the SSH agent; nothing of ours. */
-const surroundings = ['PATH', 'HOME', 'USER', 'SHELL', 'TERM', 'LANG', 'TZ', 'SSH_AUTH_SOCK'];
-
 /** May this role read the variable? `all` is bot and worker, and knows where the hosts are but not their passphrase. */
 export function mayRead(role: Role, variable: Variable): boolean {
   if (role !== 'all') return variable.roles.includes(role);
@@ -245,20 +233,4 @@ export function mayRead(role: Role, variable: Variable): boolean {
 /** Passphrases of hosts.yaml are in variables whose names end so; they are the whitelist server's alone. */
 export function isPassphraseName(name: string): boolean {
   return /^[A-Z][A-Z0-9_]*_PASSPHRASE$/.test(name);
-}
-
-/** The bare environment for a child process of that role: its own variables and what programs need to run at all. */
-export function environmentFor(role: Role, env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const names = new Set(surroundings);
-  for (const variable of VARIABLES) {
-    if (!mayRead(role, variable)) continue;
-    names.add(variable.name);
-    if (variable.secret) names.add(`${variable.name}_FILE`);
-  }
-  const reads = (name: string) => names.has(name) || (role === 'whitelist' && isPassphraseName(name));
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value !== undefined && reads(name) ? [[name, value]] : [],
-    ),
-  );
 }

@@ -4,7 +4,8 @@
  */
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
-import { type ConfigProblem, didYouMean } from './problem.ts';
+import { didYouMean } from '../core/nearest-name.ts';
+import type { ConfigProblem } from './problem.ts';
 
 export type Path = readonly (string | number)[];
 

@@ -33,10 +33,11 @@ export interface CommandSpec {
   readonly floor?: string;
 }
 
-/** How a host's key is known: pinned SHA256 fingerprint, or looked up in a known_hosts file. */
+/** How a host's key is known: pinned SHA256 fingerprint, a known_hosts file, or what the tailnet says of the node. */
 export type HostKeySource =
   | { readonly kind: 'fingerprint'; readonly sha256: string }
-  | { readonly kind: 'known-hosts'; readonly file: string };
+  | { readonly kind: 'known-hosts'; readonly file: string }
+  | { readonly kind: 'tailnet' };
 
 /** One machine commands may run on. `name` is an id: matched exactly, never resolved. */
 export interface Host {
@@ -44,10 +45,18 @@ export interface Host {
   readonly address: string;
   readonly port: number;
   readonly user: string;
+  /** `none` is for Tailscale SSH, where the tailnet says who we are; undefined: the key file, else the SSH agent. */
+  readonly auth?: 'none';
   readonly keyFile?: string;
   /** Name of the environment variable or setting that held the passphrase is for messages only. */
   readonly passphrase?: string;
   readonly hostKey: HostKeySource;
+  /** Name of the host of the inventory through which this one is reached. */
+  readonly jump?: string;
+  /** SOCKS5 proxy through which it is reached, as a userspace tailscaled offers one. */
+  readonly proxy?: { readonly host: string; readonly port: number };
+  /** True where the login runs the remote gate (`opsagent gate`): it takes requests for commands, no shell text. */
+  readonly gate?: true;
   /** PATH on the far side; undefined for the standard one. */
   readonly path?: string;
   readonly tags: readonly string[];
@@ -69,8 +78,8 @@ export interface RenderedCommand {
   readonly digest: string;
   /** The rule of the floor that it breaks with these values, with its reason: the gate refuses it. */
   readonly floor?: string;
-  /** What the digest was made of, for saying which part changed. */
-  readonly bound: JsonObject;
+  /** What the digest was made of: the command as the catalogue has it, its values, and the host as the inventory has it. */
+  readonly bound: { readonly what: JsonObject; readonly where: JsonObject };
 }
 
 /** How a command ended. `ended` false means that something may still run on the host. */
@@ -108,6 +117,23 @@ export interface RanCommand {
   readonly outputId?: string;
   /** What `output` leaves out; the line that says so stands in it. */
   readonly gap?: { readonly lines: number; readonly characters: number };
+  /** Further hosts on which it ended the same with the same output, in the order of the inventory. */
+  readonly sameOn?: readonly string[];
+  /** The output as a unified diff against what most hosts said; cut for display. */
+  readonly differs?: string;
+  /** The state it is about, by the catalogue's probe: before as people saw it, and after it ran. */
+  readonly probe?: { readonly line: string; readonly before?: string; readonly after: string };
+  /** The command of the catalogue that reverses it, with its values. */
+  readonly undo?: { readonly command: string; readonly params: Readonly<Record<string, string>> };
+  /** Why nobody was asked: the window that covered it. */
+  readonly allowedBy?: string;
+}
+
+/** Hosts of a group on which a command was not run, for one reason. */
+export interface NotRun {
+  readonly command: string;
+  readonly hosts: readonly string[];
+  readonly reason: string;
 }
 
 /** The end in a person's words: "exit 0", "timed out, ended there". */
@@ -118,9 +144,9 @@ export function endText(end: CommandEnd): string {
     case 'signalled':
       return `ended by ${end.signal}`;
     case 'timed-out':
-      return end.ended ? 'time limit reached, ended there' : 'time limit reached, may still be running there';
+      return end.ended ? 'time limit reached, ended there' : 'time limit reached, still running there';
     case 'cancelled':
-      return end.ended ? 'stopped, ended there' : 'stopped here, may still be running there';
+      return end.ended ? 'stopped, ended there' : 'stopped here, still running there';
     case 'unreachable':
       return `not run: ${end.problem}`;
     case 'lost':
@@ -128,6 +154,16 @@ export function endText(end: CommandEnd): string {
     default:
       return end satisfies never;
   }
+}
+
+/** Host names for a line of text: all of a few, else the first with the number of the others. */
+export function hostNames(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
+}
+
+/** Where it ended like this, for a line of text: "web-1 and 36 more". */
+export function hostsOf({ host, sameOn = [] }: RanCommand): string {
+  return hostNames([host, ...sameOn]);
 }
 
 export function succeeded(end: CommandEnd): boolean {

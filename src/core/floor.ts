@@ -16,7 +16,8 @@ export interface Broken {
     | 'changes-users-or-keys'
     | 'free-code'
     | 'removes-logs'
-    | 'clears-history';
+    | 'clears-history'
+    | 'stops-the-machine';
   readonly why: string;
 }
 
@@ -44,6 +45,7 @@ function brokenBy(commands: readonly Command[], depth: number): Broken | undefin
       writesDisk(command) ??
       changesIdentity(command) ??
       clearsHistory(command) ??
+      stopsMachine(command) ??
       badTarget(command, folder, commands);
     if (broken) return broken;
     if (command.name === 'cd') folder = command.args.find((a) => !a.startsWith('-')) ?? '~';
@@ -95,6 +97,19 @@ function freeCode({ name, args, by, redirects, piped }: Command, depth: number):
       ? free(`${name} runs its input`)
       : undefined;
   return isFixed(script) ? undefined : free(`${name} runs a file that a value names`);
+}
+
+/** Units that take the whole machine down or away from its users; a catalogue that means it says `systemctl reboot`. */
+const powerUnits =
+  /^(?:(?:reboot|soft-reboot|poweroff|halt|kexec|shutdown|final|umount|rescue|emergency|exit|suspend|hibernate|hybrid-sleep|suspend-then-hibernate|sleep|ctrl-alt-del|runlevel[016])\.target|systemd-(?:reboot|soft-reboot|poweroff|halt|kexec|suspend|hibernate|hybrid-sleep|exit)\.service)$/;
+const unitVerbs =
+  /^(?:start|restart|try-restart|reload-or-restart|try-reload-or-restart|isolate|enable|link|set-default)$/;
+
+/** A unit's name is a value like any other, until it is that of a power-off. */
+function stopsMachine({ name, args }: Command): Broken | undefined {
+  if (name !== 'systemctl' || !args.some((a) => unitVerbs.test(a))) return undefined;
+  const unit = args.find((a) => powerUnits.test(a));
+  return unit === undefined ? undefined : { rule: 'stops-the-machine', why: `systemctl brings up ${unit}` };
 }
 
 const diskTools =

@@ -13,6 +13,8 @@ export const votesKey = 'opsagent/votes';
 export const collectKey = 'opsagent/collect';
 /** number: so many characters the text of the result may have. */
 export const budgetKey = 'opsagent/budget';
+/** SignedOrder: freeze, unfreeze or revoke. It is obeyed or refused instead of the tool that carries it. */
+export const orderKey = 'opsagent/order';
 /** ApprovalRequest on an `input_required` result: what the card shows. */
 export const approvalKey = 'opsagent/approval';
 /** On a result that is not an ordinary one: `refused` or `lost`. */

@@ -24,6 +24,8 @@ export interface Policy {
   readonly budget?: Budget;
   /** Who is told, with help and status, that an edit of policy.yaml was not taken. */
   readonly admins?: readonly string[];
+  /** Where people are asked about what MCP clients want; undefined: in the console. */
+  readonly clientsIn?: Conversation;
 }
 
 /** Which commands a rule is about. With neither list: every command; with both: those of either. */
@@ -91,7 +93,7 @@ export interface Budget {
 export const defaultBudget: Budget = {
   turns: 30,
   calls: 100,
-  hosts: 20,
+  hosts: 200,
   seconds: 7_200,
   tokens: 3_000_000,
   openApprovals: 5,

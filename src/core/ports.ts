@@ -3,13 +3,22 @@
  */
 import type { ApprovalRequest, Grant } from './approval.ts';
 import type { CommandResult, Host, RenderedCommand } from './command.ts';
-import type { Conversation, Decision, Mention, Platform, StopRequest } from './conversation.ts';
+import type {
+  Conversation,
+  Decision,
+  Mention,
+  Platform,
+  StopRequest,
+  UndoRequest,
+  User,
+} from './conversation.ts';
 import type { Problem } from './errors.ts';
 import type { AuditEvent } from './event.ts';
 import type { CallId, RunId } from './ids.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { ListedApproval, Looker } from './open-approvals.ts';
 import type { Run, Usage } from './run.ts';
-import type { SignedRequest } from './signed.ts';
+import type { SignedOrder, SignedRequest } from './signed.ts';
 import type { CallResult } from './tool-call.ts';
 import type { View } from './view.ts';
 
@@ -51,7 +60,8 @@ export interface ChatAdapter {
 export type Received =
   | { readonly kind: 'accepted'; readonly runId: RunId }
   | { readonly kind: 'joined'; readonly runId: RunId }
-  | { readonly kind: 'answered'; readonly text: string }
+  /** `privately`: for this person alone also where answers are usually said in the thread. */
+  | { readonly kind: 'answered'; readonly text: string; readonly privately?: true }
   | { readonly kind: 'refused'; readonly text: string }
   | { readonly kind: 'ignored' };
 
@@ -61,11 +71,31 @@ export interface Decided {
   readonly text: string;
 }
 
+/** Somebody whom the platform's own facts rule out before anything is looked at: a guest, another workspace or server. */
+export interface Outsider {
+  readonly user: User;
+  readonly conversation: Conversation;
+  /** What they tried, in a word: `request`, `decision`, `stop`, `undo`. */
+  readonly what: string;
+  /** What they were told. */
+  readonly why: string;
+}
+
 /** Where adapters bring what they heard. Throws OpsError `store-unavailable` when it could not be kept. */
 export interface Inbox {
   mentioned(mention: Mention): Promise<Received>;
   decided(decision: Decision): Promise<Decided>;
   stopped(stop: StopRequest): Promise<Received>;
+  undone(undo: UndoRequest): Promise<Received>;
+  /** Keeps on record that somebody was refused before they came this far. */
+  refused(outsider: Outsider): Promise<void>;
+}
+
+/** The open approvals, as one person may see them. Throws OpsError `store-unavailable`. */
+export interface ApprovalList {
+  open(looker: Looker): Promise<readonly ListedApproval[]>;
+  /** Open or not; undefined when there is none of this id, or none for this person to see. */
+  find(id: string, looker: Looker): Promise<ListedApproval | undefined>;
 }
 
 /** Runs at rest. All methods throw OpsError `store-unavailable` when the store cannot be reached. */
@@ -83,6 +113,8 @@ export interface RunStore {
   history(conversation: Conversation, limit: number): Promise<readonly Run[]>;
   /** The run that has taken in this platform event. */
   byEvent(platform: Platform, eventId: string): Promise<RunId | undefined>;
+  /** Runs that wait for people (see `pendingApprovals`), of all threads, the longest waiting first. */
+  waiting(limit: number): Promise<readonly Run[]>;
 }
 
 /** A nudge, never the truth: every advance may come late, twice or not at all. */
@@ -167,6 +199,8 @@ export type ModelAnswer =
       readonly raw?: Json;
       /** Said to people when the model stopped for another reason than being done: refusal, length. */
       readonly note?: string;
+      /** The service's own id of the request, for following it up there. */
+      readonly requestId?: string;
       readonly usage: Usage;
     }
   | { readonly kind: 'failed'; readonly problem: Problem; readonly usage: Usage }
@@ -203,19 +237,44 @@ export type ToolOutcome =
 export interface Tools {
   list(): Promise<readonly ToolSpec[]>;
   /** Aborting ends the remote process and resolves with how it ended. Calling again with the same id attaches. */
-  call(request: ToolRequest, signal: AbortSignal): Promise<ToolOutcome>;
+  call(
+    request: ToolRequest,
+    signal: AbortSignal,
+    /** Hears now and then how a long call is coming along, in words. */
+    onProgress?: (message: string) => void,
+  ): Promise<ToolOutcome>;
+  /** Hands over an order that the bot signed. Never rejects: `ok` false says why it was not obeyed. */
+  order(order: SignedOrder): Promise<{ readonly ok: boolean; readonly text: string }>;
   close(): Promise<void>;
 }
 
 /** Runs one rendered command on one host, to its end or to the signal's. Never throws for what the host does. */
 export interface CommandRunner {
-  /** `onOutput` hears, while it runs, how many more bytes have come. */
+  /**
+   * `onOutput` hears, while it runs, how many more bytes have come. With `keepAs` (an id, [a-z0-9-]{1,64}) the host
+   * keeps the run and its result: a lost connection does not end it and is made again, and under one id a host begins
+   * at most once: a second `run` gives the result of the first. A host with a remote gate keeps nothing.
+   */
   run(
     command: RenderedCommand,
     host: Host,
     signal: AbortSignal,
     onOutput?: (bytes: number) => void,
+    keepAs?: string,
   ): Promise<CommandResult>;
+  /**
+   * How the run kept under this id ended, waiting for it while it still runs; the signal ends it there. Undefined: the
+   * host was reached, nothing has begun under this id there, and from now on nothing can. `lost` when the host cannot
+   * be asked, or has a record without an end (it restarted). For a week after the result was received only its end
+   * is kept, without output; then the record is removed and the answer is undefined.
+   */
+  collect(
+    keepAs: string,
+    command: RenderedCommand,
+    host: Host,
+    signal: AbortSignal,
+    onOutput?: (bytes: number) => void,
+  ): Promise<CommandResult | undefined>;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
  * Every change that a run can undergo, as pure functions, each saved by one compare-and-set (RunStore.update).
  * Each returns the run itself when it changes nothing.
  */
-import { type Approval, type ApprovalRequest, close, openApproval } from './approval.ts';
+import { type Approval, type ApprovalRequest, close, openApproval, reminderDue } from './approval.ts';
 import type { User } from './conversation.ts';
 import { type CallId, callIdFor } from './ids.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -158,6 +158,18 @@ export function expireApprovals(run: Run, now: number): Run {
       (r, a) => decideApproval(r, close(a, 'expired', now), 'Nobody decided in time; it was not run.'),
       run,
     );
+}
+
+/** Marks the questions of which the thread is to be reminded now; drawing them is the reminder. */
+export function remind(run: Run, now: number): Run {
+  return pendingApprovals(run)
+    .filter((a) => (reminderDue(a) ?? Number.POSITIVE_INFINITY) <= now)
+    .reduce((r, { callId, id }) => changeCall(r, callId, (c) => reminded(c, id)), run);
+}
+
+function reminded(call: ToolCall, id: Approval['id']): ToolCall {
+  const { approval } = call;
+  return approval?.id === id ? { ...call, approval: { ...approval, reminded: true } } : call;
 }
 
 /** Someone said stop. The owner ends the run; an unowned one is ended by the next advance. */

@@ -2,7 +2,7 @@
  * The one aggregate: a request, its turns, its tool calls and its approvals, and what can be asked of it.
  * How it changes is in run-changes.ts.
  */
-import type { Approval } from './approval.ts';
+import { type Approval, reminderDue } from './approval.ts';
 import type { Conversation, DirectCommand, User } from './conversation.ts';
 import type { Problem } from './errors.ts';
 import type { ApprovalId, RunId } from './ids.ts';
@@ -134,6 +134,12 @@ export function pendingApprovals(run: Run): readonly Approval[] {
   );
 }
 
+/** Since when it waits for people; undefined when it does not. */
+export function waitingSince(run: Run): number | undefined {
+  const pending = hasEnded(run) ? [] : pendingApprovals(run);
+  return pending.length === 0 ? undefined : Math.min(...pending.map((a) => a.askedAt));
+}
+
 /** When this run needs a worker at the latest: now, when its lease or a question runs out, or never. */
 export function dueAt(run: Run): number | undefined {
   switch (run.state.kind) {
@@ -145,11 +151,16 @@ export function dueAt(run: Run): number | undefined {
       const pending = pendingApprovals(run);
       // Decided or stopped, and the nudge that says so may have been lost: then it is overdue since.
       if (run.stop || pending.length === 0 || allCalls(run).some(isCallable)) return run.updatedAt;
-      return Math.min(...pending.map((a) => a.expiresAt));
+      return nextForPeople(pending);
     }
     default:
       return run.told ? undefined : run.updatedAt;
   }
+}
+
+/** When a question to people next wants something: a reminder, or its end. */
+export function nextForPeople(pending: readonly Approval[]): number {
+  return Math.min(...pending.map((a) => reminderDue(a) ?? a.expiresAt));
 }
 
 /** The answer in words: what the agent said last. */

@@ -3,7 +3,7 @@
  * a call found `started` by another worker is attached to by its id, never run a second time by us.
  */
 import type { Approval } from './approval.ts';
-import type { RanCommand } from './command.ts';
+import type { NotRun, RanCommand } from './command.ts';
 import type { CallId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 
@@ -12,6 +12,9 @@ export interface CallResult {
   readonly text: string;
   readonly isError: boolean;
   readonly ran: readonly RanCommand[];
+  /** Of a call on several hosts, in a line: "37 of 40 agree; 3 differ; 2 unreachable". */
+  readonly summary?: string;
+  readonly notRun?: readonly NotRun[];
 }
 
 export type CallState =

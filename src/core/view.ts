@@ -3,8 +3,8 @@
  * with a card between them, so that what follows a decision appears below the card that was decided.
  */
 import type { Approval, ApprovalRuleView, ApprovalSubject, Verdict } from './approval.ts';
-import { decider, denyReason } from './approval.ts';
-import type { RanCommand } from './command.ts';
+import { decider, denyReason, digestOfAll, missingText, shownDigest, windowOf } from './approval.ts';
+import type { NotRun, RanCommand } from './command.ts';
 import { endText, succeeded } from './command.ts';
 import type { User } from './conversation.ts';
 import { problemText } from './errors.ts';
@@ -29,6 +29,8 @@ export interface CallView {
   readonly outcome: string;
   readonly ms?: number;
   readonly ran: readonly RanCommand[];
+  /** Hosts of a group on which it was not run, by reason. */
+  readonly notRun?: readonly NotRun[];
 }
 
 export type Part =
@@ -61,9 +63,20 @@ export interface CardView {
   readonly requestedBy: User;
   /** The agent's words, to be marked as such. */
   readonly agentReason?: string;
+  /** Of what is shown here; goes with each button, so that a decision is for this and nothing else. */
+  readonly digest: string;
+  /** Its beginning, for people to compare. */
   readonly digestPrefix: string;
   readonly expiresAt: number;
   readonly approvals: readonly User[];
+  /** While it is pending: whose approval is still missing, in words. */
+  readonly missing?: string;
+  /** While several of the run are open: how many, and the digest that goes with deciding them all. */
+  readonly all?: { readonly count: number; readonly digest: string };
+  /** Whether a window may be opened with it. */
+  readonly mayOpenWindow: boolean;
+  /** The window that was opened with it, in minutes. */
+  readonly windowMinutes?: number;
   readonly verdict: Verdict;
   readonly decidedBy?: User;
   /** ms since the epoch. */
@@ -80,13 +93,22 @@ export interface Drawing {
   readonly view: View;
 }
 
-/** Everything the thread should show of this run, top to bottom. `streaming` is the text of the turn under way. */
-export function draw(run: Run, streaming = ''): readonly Drawing[] {
+/** What is shown and not stored. */
+export interface Live {
+  /** The text of the turn under way. */
+  readonly streaming?: string;
+  /** How calls under way are coming along. */
+  readonly notes?: ReadonlyMap<CallId, string>;
+}
+
+/** Everything the thread should show of this run, top to bottom. */
+export function draw(run: Run, live: Live = {}): readonly Drawing[] {
+  const { streaming = '', notes } = live;
   const segments: { parts: Part[]; cards: Drawing[] }[] = [{ parts: [], cards: [] }];
   for (const turn of run.turns) {
     const last = segments[segments.length - 1];
     if (!last) break;
-    last.parts.push(...turnParts(turn));
+    last.parts.push(...turnParts(turn, notes));
     const asked = turn.kind === 'agent' ? turn.calls.filter((c) => c.approval) : [];
     if (asked.length === 0) continue;
     last.cards.push(...asked.flatMap((c) => cardOf(run, c)));
@@ -95,7 +117,7 @@ export function draw(run: Run, streaming = ''): readonly Drawing[] {
   const last = segments[segments.length - 1];
   if (!last) return [];
   if (streaming) last.parts.push({ kind: 'text', markdown: streaming });
-  last.parts.push(...run.joined.flatMap(turnParts));
+  last.parts.push(...run.joined.flatMap((turn) => turnParts(turn)));
   last.parts.push(...ending(run));
   if (last.parts.length === 0 && segments.length > 1 && !isWanted(run, segments.length - 1)) segments.pop();
 
@@ -129,11 +151,11 @@ export function statusOf(run: Run, streaming = ''): RunStatus {
   return working ? 'working' : 'thinking';
 }
 
-function turnParts(turn: Turn): Part[] {
+function turnParts(turn: Turn, notes?: Live['notes']): Part[] {
   if (turn.kind === 'person') return [{ kind: 'person', user: turn.user, text: turn.text, at: turn.at }];
   const parts: Part[] = [];
   if (turn.text) parts.push({ kind: 'text', markdown: turn.text });
-  parts.push(...turn.calls.map((c): Part => ({ kind: 'call', call: callView(c) })));
+  parts.push(...turn.calls.map((c): Part => ({ kind: 'call', call: callView(c, notes?.get(c.id)) })));
   if (turn.note) parts.push({ kind: 'notice', level: 'warning', text: turn.note });
   return parts;
 }
@@ -146,8 +168,8 @@ function ending(run: Run): Part[] {
   return [];
 }
 
-function callView(call: ToolCall): CallView {
-  const { status, outcome } = callOutcome(call);
+function callView(call: ToolCall, note?: string): CallView {
+  const { status, outcome } = callOutcome(call, note);
   return {
     id: call.id,
     tool: call.tool,
@@ -157,6 +179,7 @@ function callView(call: ToolCall): CallView {
     outcome,
     ...(call.state.kind === 'done' ? { ms: call.state.ms } : {}),
     ran: call.state.kind === 'done' ? call.state.result.ran : [],
+    ...(call.state.kind === 'done' && call.state.result.notRun ? { notRun: call.state.result.notRun } : {}),
   };
 }
 
@@ -171,23 +194,24 @@ function titleOf(call: ToolCall): string {
   return [named, ...args.map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`)].join(' ');
 }
 
-function callOutcome(call: ToolCall): { status: CallStatus; outcome: string } {
+function callOutcome(call: ToolCall, note?: string): { status: CallStatus; outcome: string } {
   const { state } = call;
   switch (state.kind) {
     case 'proposed':
       return { status: 'running', outcome: 'about to run' };
     case 'started':
-      return { status: 'running', outcome: 'running' };
+      return { status: 'running', outcome: note ? `running ${note}` : 'running' };
     case 'waiting':
       return { status: 'waiting', outcome: 'waiting for approval' };
     case 'cleared':
       return { status: 'approved', outcome: 'approved, about to run' };
     case 'done': {
-      const ends = state.result.ran.map((r) => endText(r.end));
-      const ok = !state.result.isError && state.result.ran.every((r) => succeeded(r.end));
+      const { ran, summary, notRun = [], isError } = state.result;
+      const ends = ran.map((r) => endText(r.end));
+      const ok = !isError && notRun.length === 0 && ran.every((r) => succeeded(r.end));
       return {
         status: ok ? 'ok' : 'failed',
-        outcome: [...new Set(ends)].join(', ') || (ok ? 'done' : state.result.text),
+        outcome: summary ?? ([...new Set(ends)].join(', ') || (ok ? 'done' : state.result.text)),
       };
     }
     case 'refused':
@@ -205,6 +229,9 @@ function cardOf(run: Run, call: ToolCall): Drawing[] {
   const decidedBy = decider(approval);
   const reason = denyReason(approval);
   const outcome = approvalOutcome(approval, call);
+  const isOpen = approval.verdict === 'pending' && call.state.kind === 'waiting';
+  const open = isOpen ? pendingApprovals(run) : [];
+  const minutes = approval.verdict === 'approved' ? windowOf(approval.votes) : undefined;
   const view: CardView = {
     kind: 'card',
     runId: run.id,
@@ -213,16 +240,38 @@ function cardOf(run: Run, call: ToolCall): Drawing[] {
     rule: approval.rule,
     requestedBy: requester(run),
     ...(approval.agentReason ? { agentReason: approval.agentReason } : {}),
-    digestPrefix: approval.digest.slice(0, 12),
+    digest: shownDigest(approval),
+    digestPrefix: shownDigest(approval).slice(0, 12),
     expiresAt: approval.expiresAt,
     approvals: approval.votes.filter((v) => v.statement.verdict === 'approve').map((v) => v.statement.user),
+    ...(isOpen ? { missing: missingText(approval) } : {}),
+    ...(isOpen && open.length > 1 ? { all: { count: open.length, digest: digestOfAll(open) } } : {}),
+    mayOpenWindow: approval.subject.risk !== 'critical',
+    ...(minutes ? { windowMinutes: minutes } : {}),
     verdict: approval.verdict,
     ...(decidedBy ? { decidedBy } : {}),
     ...(approval.decidedAt ? { decidedAt: approval.decidedAt } : {}),
     ...(reason ? { denyReason: reason } : {}),
     ...(outcome ? { outcome } : {}),
   };
-  return [{ key: approval.id, view }];
+  const card = { key: approval.id, view };
+  return approval.reminded ? [card, { key: `${approval.id}.r`, view: reminder(run, approval) }] : [card];
+}
+
+/** A message of its own: an edited card rings nobody's phone. */
+function reminder(run: Run, approval: Approval): SegmentView {
+  const { subject, verdict } = approval;
+  const where = subject.targets.map((t) => t.host).join(', ');
+  const text =
+    verdict === 'pending'
+      ? `Still waiting for approval: ${subject.line} on ${where}. It needs ${missingText(approval)}; the card is above.`
+      : `No longer waiting: ${subject.line} on ${where} (${verdict}).`;
+  return {
+    kind: 'segment',
+    runId: run.id,
+    parts: [{ kind: 'notice', level: 'warning', text }],
+    stoppable: false,
+  };
 }
 
 function approvalOutcome(approval: Approval, call: ToolCall): string | undefined {

@@ -2,12 +2,13 @@
  * What is written to the audit log about one command: who asked, what exactly, how it ended. Never its output, only
  * what proves later which one it was.
  */
-import type { CommandResult, CommandSpec, Host, RenderedCommand } from '../core/command.ts';
+import type { CommandResult, CommandSpec, Host } from '../core/command.ts';
 import { problemOf } from '../core/errors.ts';
 import { type JsonObject, sha256 } from '../core/json.ts';
 import type { AuditLog, Logger } from '../core/ports.ts';
+import { hostKeyText } from './binding.ts';
 import { accountsOf, type Caller } from './identity.ts';
-import { hostKeyText } from './render.ts';
+import type { OnHost } from './on-host.ts';
 
 interface Writers {
   readonly audit: AuditLog;
@@ -16,7 +17,7 @@ interface Writers {
 
 interface Asked {
   readonly spec: Pick<CommandSpec, 'name' | 'risk'>;
-  readonly host: Host;
+  readonly hosts: readonly Host[];
 }
 
 interface About {
@@ -24,7 +25,16 @@ interface About {
   readonly caller: Caller;
 }
 
-type Kind = 'call.refused' | 'approval.asked' | 'approval.refused' | 'command.started' | 'command.ended';
+type Kind =
+  | 'call.refused'
+  | 'request.kept'
+  | 'approval.asked'
+  | 'approval.refused'
+  | 'command.rendered'
+  | 'command.started'
+  | 'command.ended'
+  | 'window.granted'
+  | 'window.used';
 
 /** Writes one audit line; false when it could not be written, which is logged here. */
 export async function said(
@@ -40,7 +50,7 @@ export async function said(
       kind,
       ...(signed ? { runId: caller.runId, callId: caller.callId } : {}),
       ...(askers[0] ? { who: askers[0] } : {}),
-      data: { command: ask.spec.name, host: ask.host.name, risk: ask.spec.risk, askers, ...data },
+      data: { command: ask.spec.name, ...hostsOf(ask), risk: ask.spec.risk, askers, ...data },
     });
     return true;
   } catch (error) {
@@ -49,8 +59,15 @@ export async function said(
   }
 }
 
-export function startData({ host }: Pick<Asked, 'host'>, command: RenderedCommand): JsonObject {
+/** `host` is what a reader of the log looks for; several are listed, each then has a line of its own. */
+function hostsOf({ hosts }: Asked): JsonObject {
+  const names = hosts.map((h) => h.name);
+  return names.length === 1 ? { host: names[0] ?? '' } : { hosts: names };
+}
+
+export function startData({ host, command }: OnHost): JsonObject {
   return {
+    host: host.name,
     line: command.line,
     args: command.args,
     address: host.address,

@@ -50,7 +50,7 @@ export type Caller = SignedCaller | UnsignedCaller;
 export type Identified = Caller | { readonly kind: 'invalid'; readonly reason: string };
 
 /** Checks a signed statement; undefined while the bot has made no key yet. */
-export type Verify = ((signed: SignedRequest | SignedVote) => boolean) | undefined;
+export type Verify = ReturnType<typeof verifier> | undefined;
 
 /** Reads the bot's public key anew each time: the bot may make it after this server has started. */
 export function decisionKeyOf(dataDir: string): () => Verify {
@@ -63,23 +63,24 @@ export function decisionKeyOf(dataDir: string): () => Verify {
   };
 }
 
-const User = z.strictObject({
+/** Whoever votes or gives an order is a person; an MCP client only ever asks. */
+export const User = z.strictObject({
   platform: z.enum(['slack', 'discord', 'console']),
   id: z.string().min(1).max(200),
   name: z.string().max(500),
 });
-const Place = z.strictObject({
+export const Place = z.strictObject({
   platform: z.enum(['slack', 'discord', 'console']),
   channel: z.string().max(200),
   thread: z.string().max(200),
 });
-const Groups = z.array(z.string().max(200)).max(500);
+export const Groups = z.array(z.string().max(200)).max(500);
 const RequestForm = z.strictObject({
   statement: z.strictObject({
     kind: z.literal('request'),
     runId: z.string().max(64),
     eventId: z.string().max(500),
-    user: User,
+    user: User.extend({ platform: z.enum([...User.shape.platform.options, 'mcp']) }),
     groups: Groups,
     conversation: Place,
     at: z.number(),
@@ -96,6 +97,7 @@ const VoteForm = z.strictObject({
     user: User,
     groups: Groups,
     reason: z.string().max(4000).optional(),
+    windowMinutes: z.union([z.literal(15), z.literal(60)]).optional(),
     at: z.number(),
   }),
   signature: z.string().max(200),
@@ -147,9 +149,20 @@ export function identify(meta: unknown, verify: Verify, now: number, client: Cli
     conversation,
     votes,
     collect: parsed.data[collectKey] === true,
-    owner: `conversation ${JSON.stringify([conversation.platform, conversation.channel, conversation.thread])}`,
+    owner: ownerOf(first),
     ...limits,
   };
+}
+
+/** Outputs belong to the conversation, those of what a client asked for to the client. */
+function ownerOf({ statement: { user, conversation } }: SignedRequest): string {
+  if (user.platform === 'mcp') return clientOwner(userKey(user));
+  return `conversation ${JSON.stringify([conversation.platform, conversation.channel, conversation.thread])}`;
+}
+
+/** Of everything that this account had approved, whichever connection asked. */
+export function clientOwner(account: string): string {
+  return `token ${account}`;
 }
 
 /** The accounts of those who ask, without repeats, sorted. */

@@ -1,34 +1,33 @@
 /**
- * Tells a client that asked for it how a long call is coming along: seconds, and bytes of output so far. Never what
+ * Tells a client that asked for it how a long call is coming along: seconds, bytes of output and, of a group, hosts so far. Never what
  * the host printed.
  */
 import type { ServerContext } from '@modelcontextprotocol/server';
+import type { SoFar } from './calls.ts';
 
 export interface Progress {
-  readonly bytes: (soFar: number) => void;
+  readonly tell: (soFar: SoFar) => void;
   end(): void;
 }
 
 /** Does nothing for a client that sent no progress token. */
 export function progressOf(ctx: ServerContext, everyMs: number): Progress {
   const progressToken = ctx.mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return { bytes: () => {}, end: () => {} };
-  let bytes = 0;
+  if (progressToken === undefined) return { tell: () => {}, end: () => {} };
+  let now: SoFar = { bytes: 0 };
   let ticks = 0;
   const timer = setInterval(() => {
     ticks += 1;
     const seconds = Math.round((ticks * everyMs) / 100) / 10;
-    const params = {
-      progressToken,
-      progress: seconds,
-      message: `${seconds} s, ${bytes} bytes of output so far`,
-    };
+    const hosts = now.hosts ? `${now.hosts.ended} of ${now.hosts.of} hosts, ` : '';
+    const message = `${seconds} s, ${hosts}${now.bytes} bytes of output so far`;
+    const params = { progressToken, progress: seconds, message };
     // A client that has gone needs no progress.
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   }, everyMs);
   return {
-    bytes: (soFar) => {
-      bytes = soFar;
+    tell: (soFar) => {
+      now = soFar;
     },
     end: () => clearInterval(timer),
   };

@@ -2,7 +2,8 @@
  * The shapes of what tools take and give. Arguments are strict: a field that is not declared is an error, not ignored.
  */
 import { z } from 'zod';
-import type { CommandSpec } from '../core/command.ts';
+import type { CommandSpec, Host } from '../core/command.ts';
+import { groupsOf, longestExpression, resolveTargets } from '../core/targets.ts';
 import { visible } from '../core/visible.ts';
 
 const text = z.string();
@@ -16,6 +17,8 @@ const Ran = z.object({
   truncated: z.boolean(),
   outputId: text.optional().describe('For read_output: all of it, for a day'),
   gap: z.object({ lines: z.number(), characters: z.number() }).optional(),
+  sameOn: z.array(text).optional().describe('Further hosts with the same result'),
+  differs: text.optional().describe('The output as a diff against what most hosts said'),
 });
 
 const Risk = z.enum(['read', 'change', 'critical']);
@@ -23,7 +26,8 @@ const Risk = z.enum(['read', 'change', 'critical']);
 /** Of every tool that runs commands. Clients check it on errors too, so what those carry is declared here. */
 export const RanOutput = z.object({
   ran: z.array(Ran),
-  not_run: z.array(z.object({ command: text, reason: text })).optional(),
+  summary: text.optional().describe('Of a group of hosts: how many agree, differ, could not be reached'),
+  not_run: z.array(z.object({ command: text, reason: text, hosts: z.array(text).optional() })).optional(),
   problems: z.array(text).optional().describe('What is wrong with the parameters'),
   approval_required: z.boolean().optional().describe('Nothing has run: people have to approve it first'),
   command: text.optional(),
@@ -31,6 +35,12 @@ export const RanOutput = z.object({
   risk: Risk.optional(),
   line: text.optional(),
   how: text.optional().describe('How to ask for the approval'),
+  request_id: text
+    .optional()
+    .describe('Of a request that is kept for people; get_result tells how it stands'),
+  status: z.enum(['waiting', 'running', 'done', 'denied', 'expired', 'refused', 'lost']).optional(),
+  expires_at: text.optional().describe('When people can no longer decide'),
+  needs: text.optional().describe('Whose approval is missing'),
 });
 
 export const StatusOutput = RanOutput.extend({
@@ -156,6 +166,29 @@ export function oneOf(names: readonly string[], description: string) {
   if (first === undefined) throw new TypeError('an enumeration needs at least one name');
   const error = ({ input }: { readonly input?: unknown }) => notOneOf(names, input);
   return z.enum([first, ...rest], { error }).describe(description);
+}
+
+/** How many names a client is told with each argument; `list_hosts` has them all. */
+const offeredNames = 200;
+
+/** One host or a group of them, to be resolved against the inventory; what names nobody is told in full sentences. */
+export function targetsOf(hosts: readonly Host[], description: string) {
+  const groups = groupsOf(hosts).map((g) => g.name);
+  const how =
+    groups.length === 0
+      ? ''
+      : '; several with commas, "@tag" for those with a tag, "@a&b" with both, or "all"';
+  return z
+    .string({ error: 'a name is missing' })
+    .max(longestExpression)
+    .superRefine((expression, { addIssue }) => {
+      const resolved = resolveTargets(expression, hosts);
+      for (const message of resolved.ok ? [] : resolved.problems) addIssue({ code: 'custom', message });
+    })
+    .meta({
+      description: `${description}${how}`,
+      examples: [...hosts.slice(0, offeredNames).map((h) => h.name), ...groups.slice(0, offeredNames)],
+    });
 }
 
 /** For people, who read it in the thread: few names are listed, of many those that look alike. */

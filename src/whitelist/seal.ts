@@ -5,17 +5,19 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ApprovalRequest, HostState } from '../core/approval.ts';
 import type { Conversation } from '../core/conversation.ts';
 import { OpsError } from '../core/errors.ts';
 import type { ApprovalId, CallId, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 
 export interface SealedState {
-  readonly version: 1;
+  readonly version: 2;
   readonly approvalId: ApprovalId;
   readonly callId: CallId;
   readonly runId: RunId;
   readonly digest: string;
+  /** See binding.ts. */
   readonly bound: JsonObject;
   readonly rule: string;
   /** Accounts that asked, sorted. */
@@ -23,6 +25,8 @@ export interface SealedState {
   readonly conversation: Conversation;
   readonly askedAt: number;
   readonly expiresAt: number;
+  /** The state of the hosts that the card shows. */
+  readonly before?: readonly HostState[];
 }
 
 export interface Sealer {
@@ -32,7 +36,25 @@ export interface Sealer {
 }
 
 const label = Buffer.from('opsagent sealed approval 1');
-const form = /^s1\.[A-Za-z0-9_-]{40,20000}$/;
+const form = /^s1\.[A-Za-z0-9_-]+$/;
+const shortestSealed = 43;
+/** A group of some hundred hosts, with their keys and routes; what is longer is not asked at all. */
+const longestSealed = 180_000;
+/** The whole question as the run keeps it, in bytes: the run stays below 256 KiB. */
+const mostRequestBytes = 224 * 1024;
+/** A stored run has no more hosts on one card. */
+const mostTargets = 500;
+
+/** Why this question cannot be put: it could not be kept, or not be opened again when people have answered. */
+export function tooLarge({ sealed, ...request }: ApprovalRequest): string | undefined {
+  const { targets } = request.subject;
+  const bytes = sealed.length + Buffer.byteLength(JSON.stringify(request));
+  if (sealed.length <= longestSealed && bytes <= mostRequestBytes && targets.length <= mostTargets)
+    return undefined;
+  const why =
+    targets.length > 1 ? `too many hosts for one approval: ${targets.length}` : 'too long for one approval';
+  return `${why} (it would be ${Math.ceil(bytes / 1024)} KiB, and ${mostRequestBytes / 1024} KiB can be kept). Nobody was asked and nothing has run; ask for fewer at a time.`;
+}
 
 export function createSealer(key: Uint8Array): Sealer {
   return {
@@ -43,14 +65,15 @@ export function createSealer(key: Uint8Array): Sealer {
       return `s1.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
     },
     open(sealed) {
-      if (!form.test(sealed)) return undefined;
+      if (sealed.length < shortestSealed || sealed.length > longestSealed || !form.test(sealed))
+        return undefined;
       const bytes = Buffer.from(sealed.slice(3), 'base64url');
       try {
         const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 });
         decipher.setAAD(label).setAuthTag(bytes.subarray(12, 28));
         const text = Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
         const state = JSON.parse(text) as SealedState;
-        return state.version === 1 ? state : undefined;
+        return state.version === 2 ? state : undefined;
       } catch {
         return undefined;
       }

@@ -19,7 +19,8 @@ import { digestOf, type Json, type JsonObject } from '../core/json.ts';
 import { approvalKey, outcomeKey } from '../core/mcp-meta.ts';
 import type { AuditLog, Clock, Logger } from '../core/ports.ts';
 import type { Calls, Gone } from './calls.ts';
-import { type Client, identify, type SignedCaller, type Verify } from './identity.ts';
+import { type Client, clientOwner, identify, type SignedCaller, type Verify } from './identity.ts';
+import type { Orders } from './orders.ts';
 import { fenceOutput } from './output.ts';
 import { progressOf } from './progress.ts';
 import { refusedReply, type ToolReply } from './reply.ts';
@@ -28,6 +29,7 @@ import type { Tool } from './tools-shape.ts';
 export interface ServerDeps {
   readonly tools: readonly Tool[];
   readonly calls: Calls<ToolReply>;
+  readonly orders: Orders;
   readonly verify: () => Verify;
   readonly audit: AuditLog;
   readonly clock: Clock;
@@ -45,7 +47,7 @@ const instructions =
 export function mcpServerFactory(deps: ServerDeps): McpServerFactory {
   return ({ era, authInfo }) => {
     const client: Client = authInfo
-      ? { account: authInfo.clientId, owner: `token ${authInfo.clientId}` }
+      ? { account: authInfo.clientId, owner: clientOwner(authInfo.clientId) }
       : { account: 'mcp', owner: `connection ${randomUUID()}` };
     // Clients of the 2025 revisions set a log level right away and take a refusal for a broken server.
     const capabilities = era === 'legacy' ? { capabilities: { logging: {} } } : {};
@@ -86,6 +88,11 @@ async function answer(
   ctx: ServerContext,
   client: Client,
 ): Promise<ToolReply> {
+  const order = await deps.orders.obey(ctx.mcpReq._meta);
+  if (order) {
+    const structured = { ran: [], pong: order.text };
+    return { text: order.text, isError: !order.ok, structured, ...(order.ok ? {} : { outcome: 'refused' }) };
+  }
   const caller = identify(ctx.mcpReq._meta, deps.verify(), deps.clock.now(), client);
   if (caller.kind === 'invalid') {
     await deps.audit
@@ -101,7 +108,7 @@ async function answer(
   const progress = progressOf(ctx, deps.progressEveryMs ?? 1000);
   const { signal } = ctx.mcpReq;
   try {
-    const joined = deps.calls.join(id, fingerprint, { signal, why, onOutput: progress.bytes }, (control) =>
+    const joined = deps.calls.join(id, fingerprint, { signal, why, onProgress: progress.tell }, (control) =>
       tool.run(args, { caller, control, ...(typeof sealed === 'string' ? { sealed } : {}) }),
     );
     const reply = await (joined ?? refusedReply('Another call is under way under this id.'));
@@ -116,8 +123,13 @@ function fenced(reply: ToolReply): ToolReply {
   const ran = reply.structured?.ran;
   if (!Array.isArray(ran)) return reply;
   const each = ran.map((one) => {
-    const { command, host, output } = one as { command: string; host: string; output: string };
-    return { ...(one as JsonObject), output: fenceOutput(output, { command, host }) };
+    const { command, host, output, differs } = one as Readonly<Record<string, string>>;
+    const label = { command: `${command}`, host: `${host}` };
+    return {
+      ...(one as JsonObject),
+      output: fenceOutput(`${output}`, label),
+      ...(differs === undefined ? {} : { differs: fenceOutput(differs, label) }),
+    };
   });
   return { ...reply, structured: { ...reply.structured, ran: each } };
 }
@@ -153,8 +165,9 @@ function canAsk(era: ProtocolEra, ctx: ServerContext): boolean {
  */
 function question(approval: ApprovalRequest) {
   const { subject, rule } = approval;
+  const targets = subject.targets.map(({ host, login }) => `${host} as ${login}`).join(', ');
   const approve = inputRequired.elicit({
-    message: `${subject.line} on ${subject.host} as ${subject.login}: approval under the rule ${rule.name}.`,
+    message: `${subject.line} on ${targets}: approval under the rule ${rule.name}.`,
     requestedSchema: { type: 'object', properties: {} },
   });
   return {

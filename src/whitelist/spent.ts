@@ -18,14 +18,23 @@ interface Kept<Reply> {
   readonly reply: Reply;
 }
 
+interface Claimed {
+  /** ms. */
+  readonly at: number | undefined;
+  /** As in `Kept`. */
+  readonly fingerprint: string | undefined;
+}
+
 type SpentState = 'unspent' | 'running-here' | 'running-elsewhere' | 'over';
 
 export interface SpentStore<Reply> {
   /** True for exactly one caller, over all processes and restarts; on disk when it resolves. */
-  claim(callId: CallId, about: JsonObject): Promise<boolean>;
+  claim(callId: CallId, about: JsonObject & { readonly fingerprint: string }): Promise<boolean>;
   /** Takes a claim back. Only for a claim after which nothing has been started. */
   release(callId: CallId): Promise<void>;
   state(callId: CallId): Promise<SpentState>;
+  /** What its record says; each is undefined where no record, or one cut short, says nothing. */
+  claimed(callId: CallId): Promise<Claimed>;
   keep(kept: Kept<Reply>): Promise<void>;
   kept(callId: CallId): Promise<Kept<Reply> | undefined>;
   /** Removes records and results from before `at`, ms; never one whose process lives, nor one that says no time. */
@@ -69,6 +78,11 @@ export async function openSpentStore<Reply>(dataDir: string): Promise<SpentStore
       if (!owner) return 'over';
       if (isThisProcess(owner)) return 'running-here';
       return isAlive(owner) ? 'running-elsewhere' : 'over';
+    },
+
+    async claimed(callId) {
+      const text = (await readFile(join(spentDir, callId), 'utf8').catch(unless('ENOENT'))) ?? '';
+      return { at: timeIn(text), fingerprint: fingerprintIn(text) };
     },
 
     async keep(kept) {
@@ -117,6 +131,15 @@ function timeIn(text: string): number | undefined {
   try {
     const { at } = JSON.parse(text) as { at?: unknown };
     return typeof at === 'number' ? at : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fingerprintIn(text: string): string | undefined {
+  try {
+    const { fingerprint } = JSON.parse(text) as { fingerprint?: unknown };
+    return typeof fingerprint === 'string' ? fingerprint : undefined;
   } catch {
     return undefined;
   }

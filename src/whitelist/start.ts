@@ -10,26 +10,36 @@ import type { Policy } from '../core/policy.ts';
 import type { AuditLog, Clock, CommandRunner, Logger } from '../core/ports.ts';
 import { version as ownVersion } from '../core/version.ts';
 import { visible } from '../core/visible.ts';
+import type { Ended, TrustedKeys } from './asked.ts';
 import { createCalls } from './calls.ts';
-import { createExecute, type Ended } from './execute.ts';
+import { createExecute } from './execute.ts';
+import { openFreeze } from './freeze.ts';
+import { openHostLocks } from './host-lock.ts';
 import { type HttpOptions, type HttpServer, serveHttp } from './http.ts';
 import { decisionKeyOf } from './identity.ts';
+import { createOrders } from './orders.ts';
 import { openOutputStore } from './output-store.ts';
 import { createLimits } from './quota.ts';
 import type { ToolReply } from './reply.ts';
+import { openClientRequests } from './requests.ts';
 import { createSealer, openSealKey } from './seal.ts';
 import { mcpServerFactory } from './server.ts';
 import { openSpentStore } from './spent.ts';
-import { createTools } from './tools.ts';
+import { createTools, type ToolsOptions } from './tools.ts';
+import { openWindows } from './windows.ts';
 
 export interface WhitelistServerOptions {
   readonly catalogue: readonly CommandSpec[];
   /** As a function it is read anew at every call, so that a removed person counts for nothing at once. */
   readonly policy: Policy | (() => Policy | Promise<Policy>);
   readonly hosts: readonly Host[];
+  readonly hostFacts?: ToolsOptions['hostFacts'];
   readonly defaultHost?: string;
+  /** How many hosts of a group are asked at a time. */
+  readonly fanOut?: number;
   readonly runner: CommandRunner;
-  /** Holds keys/, spent/, results/ and outputs/. */
+  readonly trustedKeys: TrustedKeys;
+  /** Holds keys/, spent/, results/, requests/, outputs/, windows/, locks/ and freeze.json. */
   readonly dataDir: string;
   readonly audit: AuditLog;
   readonly redact: (text: string) => string;
@@ -70,7 +80,16 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
   const calls = createCalls<ToolReply>();
   const spent = await openSpentStore<Ended>(dataDir);
   const outputs = await openOutputStore({ dataDir, clock });
-  const tidy = () => Promise.all([outputs.prune(), spent.prune(clock.now() - keepMs)]);
+  const windows = openWindows(dataDir);
+  const freeze = openFreeze(dataDir);
+  const requests = await openClientRequests(
+    dataDir,
+    async (callId) => (await spent.kept(callId)) !== undefined,
+  );
+  const tidy = () => {
+    const before = clock.now() - keepMs;
+    return Promise.all([outputs.prune(), spent.prune(before), requests.prune(before)]);
+  };
   const tidied = (error: unknown) => logger.warn({ err: error }, 'old outputs and results stay');
   await tidy().catch(tidied);
   setInterval(() => void tidy().catch(tidied), tidyEveryMs).unref();
@@ -81,8 +100,13 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
     verify,
     sealer: createSealer(openSealKey(dataDir)),
     spent,
+    windows,
+    requests,
+    freeze,
+    locks: openHostLocks(dataDir),
     outputs,
     runner: options.runner,
+    trustedKeys: options.trustedKeys,
     audit,
     cleaners: { redact: options.redact, visible },
     clock,
@@ -94,13 +118,19 @@ export async function startWhitelistServer(options: WhitelistServerOptions): Pro
     policy: policyNow,
     execute,
     outputs,
+    requests,
+    spent,
+    clock,
     version,
     ...(options.defaultHost ? { defaultHost: options.defaultHost } : {}),
+    ...(options.fanOut === undefined ? {} : { fanOut: options.fanOut }),
+    ...(options.hostFacts ? { hostFacts: options.hostFacts } : {}),
   });
   const { progressEveryMs } = options;
   const factory = mcpServerFactory({
     tools,
     calls,
+    orders: createOrders({ policy: policyNow, verify, freeze, windows, audit, clock }),
     verify,
     audit,
     clock,

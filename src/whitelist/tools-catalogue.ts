@@ -9,10 +9,12 @@ import type { Param } from '../core/param.ts';
 import { expected } from '../core/params.ts';
 import type { Policy } from '../core/policy.ts';
 import { decide, inScope, type PolicyDecision } from '../core/policy-decision.ts';
+import { resolveTargets } from '../core/targets.ts';
 import { visible } from '../core/visible.ts';
+import { placeOf } from './gate.ts';
 import type { Caller } from './identity.ts';
 import type { ToolReply } from './reply.ts';
-import { ExplainOutput, HostsOutput, ListOutput, oneOf } from './schemas.ts';
+import { ExplainOutput, HostsOutput, ListOutput, oneOf, targetsOf } from './schemas.ts';
 import { signature, type Tool, tool } from './tools-shape.ts';
 
 export interface CatalogueToolsOptions {
@@ -24,12 +26,7 @@ export interface CatalogueToolsOptions {
 
 export function createCatalogueTools(options: CatalogueToolsOptions): readonly Tool[] {
   const { catalogue, hosts, fallback } = options;
-  const onAnyHost = {
-    host: oneOf(
-      hosts.map((h) => h.name),
-      'Only what may run on this host',
-    ).optional(),
-  };
+  const onAnyHost = { host: targetsOf(hosts, 'Only what may run on this host').optional() };
   const categories = [...new Set(catalogue.map((c) => c.category))];
   const named = oneOf(
     catalogue.map((c) => c.name),
@@ -44,7 +41,8 @@ export function createCatalogueTools(options: CatalogueToolsOptions): readonly T
       output: ListOutput,
       readOnly: true,
       async run({ category, host }, { caller }) {
-        const where = host ? hosts.filter((h) => h.name === host) : hosts;
+        const found = host === undefined ? undefined : resolveTargets(host, hosts);
+        const where = found?.ok ? found.hosts : hosts;
         const specs = catalogue.filter((c) => category === undefined || c.category === category);
         return listing(specs, where, caller, await options.policy());
       },
@@ -77,12 +75,10 @@ export function createCatalogueTools(options: CatalogueToolsOptions): readonly T
   ];
 }
 
-/** Without a signed request nobody could be asked, so only what needs nobody's word is offered. */
 function verdict(policy: Policy, caller: Caller, spec: CommandSpec, host: Host): PolicyDecision['kind'] {
   if (!inScope(spec, host) || spec.floor !== undefined) return 'refuse';
-  const conversation = caller.kind === 'signed' ? caller.conversation : undefined;
-  const { kind } = decide(policy, caller.askers, { command: spec, host, conversation });
-  return caller.kind === 'unsigned' && (spec.risk !== 'read' || kind === 'ask') ? 'refuse' : kind;
+  const conversation = placeOf(policy, caller, spec);
+  return decide(policy, caller.askers, { command: spec, host, conversation }).kind;
 }
 
 function listing(
@@ -187,7 +183,7 @@ function explainParam({ name, description, type, optional, default: given, sever
 }
 
 function explainHost(policy: Policy, caller: Caller, spec: CommandSpec, host: Host) {
-  const conversation = caller.kind === 'signed' ? caller.conversation : undefined;
+  const conversation = placeOf(policy, caller, spec);
   const decision = decide(policy, caller.askers, { command: spec, host, conversation });
   const { name } = host;
   switch (decision.kind) {

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import type { CommandSpec, Host } from '../core/command.ts';
 import type { Policy } from '../core/policy.ts';
 import { decide } from '../core/policy-decision.ts';
-import type { Caller } from './identity.ts';
+import { placeOf } from './gate.ts';
+import { type Caller, clientOwner } from './identity.ts';
 import { fenceOutput } from './output.ts';
 import { type Page, pageOf } from './output-page.ts';
 import type { KeptOutput, OutputStore } from './output-store.ts';
@@ -44,7 +45,10 @@ export function createReadOutput(options: OutputToolOptions): Tool {
     output: PageOutput,
     readOnly: true,
     async run({ output_id: id, from_line: fromLine = 1, lines = 200, grep }, { caller }) {
-      const kept = await options.outputs.read(id, caller.owner);
+      const [client] = caller.kind === 'unsigned' ? caller.askers : [];
+      const kept =
+        (await options.outputs.read(id, caller.owner)) ??
+        (client && (await options.outputs.read(id, clientOwner(client.account))));
       if (!kept)
         return refusedReply(`There is no output ${id} here that you may read; outputs are kept for a day.`);
       const refusal = refusalFor(options, await options.policy(), caller, kept);
@@ -66,7 +70,7 @@ function refusalFor(
   const host = hosts.find((h) => h.name === kept.host);
   const command = catalogue.find((c) => c.name === kept.command);
   if (!host || !command) return `${kept.command} on ${kept.host} is no longer known here.`;
-  const conversation = caller.kind === 'signed' ? caller.conversation : undefined;
+  const conversation = placeOf(policy, caller, command);
   const decision = decide(policy, caller.askers, { command, host, conversation });
   return decision.kind === 'refuse' ? decision.reason : undefined;
 }

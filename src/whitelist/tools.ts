@@ -3,26 +3,41 @@
  * The list is fixed for a catalogue; rights are checked at the call.
  */
 import { z } from 'zod';
-import type { CommandSpec, Host } from '../core/command.ts';
+import type { CommandSpec, Host, RanCommand } from '../core/command.ts';
 import type { Policy } from '../core/policy.ts';
+import type { Clock } from '../core/ports.ts';
+import { resolveTargets } from '../core/targets.ts';
 import { visible } from '../core/visible.ts';
-import type { Execute } from './execute.ts';
+import type { Ended, Execute } from './asked.ts';
+import { askHosts } from './on-hosts.ts';
 import type { OutputStore } from './output-store.ts';
-import { type Answered, replyToMany, replyToOne } from './reply.ts';
-import { oneOf, PingOutput, parametersOf, RanOutput, StatusOutput, textOf } from './schemas.ts';
+import { type Keep, replyToMany, replyToOne } from './reply.ts';
+import type { ClientRequests } from './requests.ts';
+import { oneOf, PingOutput, parametersOf, RanOutput, StatusOutput, targetsOf, textOf } from './schemas.ts';
+import type { SpentStore } from './spent.ts';
 import { createCatalogueTools } from './tools-catalogue.ts';
 import { createReadOutput } from './tools-output.ts';
+import { createGetResult } from './tools-result.ts';
 import { signature, type Tool, type ToolCallContext, tool } from './tools-shape.ts';
 
 export interface ToolsOptions {
   readonly catalogue: readonly CommandSpec[];
   readonly hosts: readonly Host[];
   readonly defaultHost?: string;
+  /** What else is known of a host, in a line for `server_status`. */
+  readonly hostFacts?: (host: Host) => Promise<string | undefined>;
   readonly policy: () => Policy | Promise<Policy>;
   readonly execute: Execute;
   readonly outputs: OutputStore;
+  readonly requests: ClientRequests;
+  readonly spent: SpentStore<Ended>;
+  readonly clock: Clock;
+  /** How many hosts of a group are asked at a time; default 50. */
+  readonly fanOut?: number;
   readonly version: string;
 }
+
+const defaultFanOut = 50;
 
 const overview = ['hostname', 'uptime', 'disk_usage', 'memory_usage', 'top_processes', 'failed_services'];
 
@@ -31,46 +46,43 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
   const specOf = (name: string) => catalogue.find((c) => c.name === name);
   const fallback = options.defaultHost ?? (hosts.length === 1 ? hosts[0]?.name : undefined);
   const names = hosts.map((h) => h.name);
-  const hostArg = oneOf(names, fallback ? `The host to run on (default ${fallback})` : 'The host to run on');
+  const hostArg = targetsOf(
+    hosts,
+    fallback ? `The host to run on (default ${fallback})` : 'The host to run on',
+  );
   const host = { host: fallback ? hostArg.optional() : hostArg };
   const onAnyHost = { host: hostArg.optional() };
-  const pick = (name: string | undefined): Host => {
-    const found = hosts.find((h) => h.name === (name ?? fallback));
-    if (!found) throw new TypeError('the schema let an unknown host through');
-    return found;
+  const pick = (expression: string | undefined): readonly Host[] => {
+    const found = resolveTargets(expression ?? fallback ?? '', hosts);
+    if (!found.ok) throw new TypeError('the schema let an unknown host through');
+    return found.hosts;
   };
   const isRead = (...commands: string[]) => commands.every((c) => (specOf(c)?.risk ?? 'read') === 'read');
+  const asking = { execute: options.execute, atOnce: options.fanOut ?? defaultFanOut };
+  const keep: Keep = (output) => options.outputs.keep(output).catch(() => undefined);
 
-  const several = async (commands: readonly string[], on: Host, call: ToolCallContext, params = {}) => {
+  const several = async (commands: readonly string[], on: readonly Host[], call: ToolCallContext) => {
     const specs = commands.flatMap((name) => specOf(name) ?? []);
     const missing = commands.filter((name) => !specOf(name));
-    const answers = await Promise.all(
-      specs.map(async (spec): Promise<Answered> => {
-        const ask = { spec, params, host: on, mayAsk: false };
-        return { ask, reply: await options.execute(ask, call.caller, call.control) };
-      }),
-    );
-    return replyToMany(answers, call.caller, missing);
+    const answers = await askHosts(asking, { specs, params: {}, hosts: on, mayAsk: false }, call);
+    return replyToMany(answers, call.caller, keep, missing);
   };
   const one = async (
     name: string,
-    on: Host,
+    on: readonly Host[],
     params: Readonly<Record<string, string>>,
     call: ToolCallContext,
+    reason?: string,
   ) => {
     const spec = specOf(name);
-    if (!spec) return replyToMany([], call.caller, [name]);
-    const ask = {
-      spec,
-      params,
-      host: on,
-      mayAsk: true,
-      ...(call.sealed !== undefined ? { sealed: call.sealed } : {}),
-    };
-    return replyToOne({ ask, reply: await options.execute(ask, call.caller, call.control) }, call.caller);
+    if (!spec) return replyToMany([], call.caller, keep, [name]);
+    const why = reason ? { reason } : {};
+    const [answer] = await askHosts(asking, { specs: [spec], params, hosts: on, mayAsk: true, ...why }, call);
+    if (!answer) throw new TypeError('a command without an answer');
+    return replyToOne(answer, call.caller, keep);
   };
   /** For tools with one value of their own: it goes to the command's only parameter, whatever that is called. */
-  const withValue = (name: string, on: Host, value: string, call: ToolCallContext) => {
+  const withValue = (name: string, on: readonly Host[], value: string, call: ToolCallContext) => {
     const param = specOf(name)?.params[0]?.name;
     return one(name, on, param ? { [param]: value } : {}, call);
   };
@@ -103,9 +115,16 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       output: StatusOutput,
       readOnly: isRead('hostname', 'uptime'),
       async run({ host: name }, call) {
-        const asked = await several(['hostname', 'uptime'], pick(name), call);
+        const on = pick(name);
+        const asked = await several(['hostname', 'uptime'], on, call);
         const { version } = options;
-        const facts = `opsagent ${version}: ${catalogue.length} commands, hosts ${names.join(', ')}.`;
+        const own = `opsagent ${version}: ${catalogue.length} commands, hosts ${names.join(', ')}.`;
+        // Who may run nothing there is told nothing about it.
+        const ran = (asked.structured?.ran ?? []) as unknown as readonly RanCommand[];
+        const seen = new Set(ran.flatMap((r) => [r.host, ...(r.sameOn ?? [])]));
+        const told = on.filter((h) => seen.has(h.name)).map((h) => options.hostFacts?.(h));
+        const known = (await Promise.all(told)).filter((fact) => fact !== undefined);
+        const facts = [own, ...known].join('\n');
         return {
           ...asked,
           text: `${facts}\n\n${asked.text}`,
@@ -140,9 +159,9 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       }),
       output: RanOutput,
       readOnly: false,
-      run({ command_name: command, parameters, host: name }, call) {
+      run({ command_name: command, parameters, host: name, reason }, call) {
         const entries = Object.entries(parameters ?? {}).map(([key, value]) => [key, textOf(value)]);
-        return one(command, pick(name), Object.fromEntries(entries), call);
+        return one(command, pick(name), Object.fromEntries(entries), call, reason);
       },
     }),
     tool({
@@ -196,6 +215,7 @@ export function createTools(options: ToolsOptions): readonly Tool[] {
       run: ({ host: name }, call) => several(overview, pick(name), call),
     }),
     ...createCatalogueTools({ catalogue, hosts, fallback, policy: options.policy }),
+    createGetResult({ ...options, keep }),
     createReadOutput({ catalogue, hosts, policy: options.policy, outputs: options.outputs }),
   ];
 }

@@ -7,26 +7,34 @@ import { fileURLToPath } from 'node:url';
 import type { Directory } from '../../adapters/console/directory.ts';
 import type { Console } from '../../adapters/console/index.ts';
 import { loadAdapters } from '../../adapters/index.ts';
-import { openAuditLog } from '../backends/audit-log.ts';
 import { loadDecisionKey } from '../backends/decision-key.ts';
+import { openPeople } from '../backends/people.ts';
 import { createRedisBoard } from '../backends/redis/board.ts';
 import { connect, type RedisAddress } from '../backends/redis/client.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '../backends/redis/embedded.ts';
+import { createOrderRelay } from '../backends/redis/orders.ts';
 import { createRedisRunQueue } from '../backends/redis/run-queue.ts';
-import { createRedisRunStore } from '../backends/redis/run-store.ts';
+import { createRedisRunStore, type OnIgnored } from '../backends/redis/run-store.ts';
+import { openRequestFiles } from '../backends/request-files.ts';
 import { createMcpTools } from '../backends/tools.ts';
+import { createApprovalList } from '../bot/approvals.ts';
+import { takeClientRequest } from '../bot/client-requests.ts';
 import { createInbox } from '../bot/inbox.ts';
 import { problemLine } from '../config/problem.ts';
 import { type Config, environmentFor } from '../config.ts';
+import type { ClientRequest } from '../core/client-request.ts';
 import { defaultBudget } from '../core/policy.ts';
 import type { ChatAdapter, Clock, Logger, Model, Tools } from '../core/ports.ts';
 import { signer } from '../core/signed.ts';
 import { version } from '../core/version.ts';
 import { createAdvancer } from '../worker/advance.ts';
 import { startWorker } from '../worker/worker.ts';
-import { consoleToken } from './console-token.ts';
+import { recordConfig, startAudit } from './audit.ts';
+import { consoleSessionKey, consoleToken } from './console-token.ts';
 import { createModel } from './model.ts';
+import { orderBy } from './orders.ts';
 import { openPolicy } from './policy.ts';
+import { watchRequests } from './requests.ts';
 import { type Stops, stopsInOrder } from './stops.ts';
 
 export interface Instance {
@@ -63,15 +71,9 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
 async function start(options: InstanceOptions, stops: Stops): Promise<Instance> {
   const { config, clock, logger } = options;
   const writer = options.bot && options.worker ? 'start' : options.bot ? 'bot' : 'worker';
-  const audit = await openAuditLog({
-    dir: `${config.dataDir}/audit`,
-    writer,
-    clock,
-    redact: options.redact,
-  });
-  stops.add('audit log', () => audit.close());
-  await audit.record({ kind: 'process.started', data: { version, pid: process.pid } });
-  stops.add('audit line', () => audit.record({ kind: 'process.stopped', data: { pid: process.pid } }));
+  const { redact } = options;
+  const audit = await startAudit({ config, writer, clock, logger, redact }, stops);
+  await recordConfig(audit, config, config.hosts);
 
   // A process of its own that takes as long to start as all the rest here: both at once.
   const tools = options.worker ? whitelistServer(options) : undefined;
@@ -88,11 +90,17 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
     : { socket: embedded?.socket ?? '' };
   const redis = connect(address, logger);
   stops.add('redis connection', async () => redis.disconnect());
-  const store = createRedisRunStore(redis, logger);
-  const queue = createRedisRunQueue(address, redis, logger);
+  const ignored: OnIgnored = ({ runId, why }) =>
+    void audit
+      .record({ kind: 'store.ignored', ...(runId ? { runId } : {}), data: { why } })
+      .catch((err: unknown) => logger.error({ err }, 'what was ignored in the store could not be audited'));
+  const store = createRedisRunStore(redis, logger, ignored);
+  const queue = createRedisRunQueue(address, redis, logger, ignored);
   stops.add('queue', () => queue.close());
   const board = createRedisBoard(address, redis, clock, logger);
   stops.add('board', () => board.close());
+
+  const relay = config.redisUrl ? createOrderRelay({ address, redis, logger }) : undefined;
 
   const policy = openPolicy(config, { audit, clock, logger });
   const ready = { now: false };
@@ -115,9 +123,15 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
         origins: config.console?.origins ?? [],
         token,
         tokenConfigured: config.console?.token !== undefined,
+        sessionKey: consoleSessionKey(config.dataDir),
       },
     },
     { board, directory, clock, logger },
+    {
+      ...openPeople(config.dataDir, clock, (message) => logger.error({}, message)),
+      approvals: createApprovalList({ store, clock, policy: policy.now }),
+      audit,
+    },
   );
   const model = await createModel(config, logger, options.redact);
 
@@ -132,23 +146,26 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
       clock,
       logger,
       budget: () => policy.now().budget ?? defaultBudget,
+      patienceMs: config.limits.patienceSeconds * 1000,
       name: `${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`,
     });
     // Started before the first question, so that the first answer does not wait for it.
     await listed;
     const worker = await startWorker({ store, queue, advancer, clock, logger });
     stops.add('worker', () => worker.stop());
+    if (relay) stops.add('orders', await relay.serve(tools.order));
   }
 
   if (options.bot) {
-    const key = loadDecisionKey(config.dataDir);
+    const sign = signer(loadDecisionKey(config.dataDir).privatePem);
     const inbox = createInbox({
       store,
       queue,
       audit,
       clock,
       policy: policy.now,
-      sign: signer(key.privatePem),
+      sign,
+      order: orderBy(tools, relay),
       commands: () => config.catalogue,
       hosts: () => (config.hosts.length > 0 ? config.hosts : [ownMachine]),
       policyProblems: () => policy.problems().map(problemLine),
@@ -157,6 +174,11 @@ async function start(options: InstanceOptions, stops: Stops): Promise<Instance> 
       await adapter.start(inbox);
       stops.add(adapter.platform, () => adapter.stop());
     }
+    const parts = { store, queue, audit, clock, policy: policy.now, sign };
+    const files = await openRequestFiles(config.dataDir, logger);
+    const take = (request: ClientRequest) => takeClientRequest(parts, request);
+    const watch = watchRequests({ files, take, clock, logger });
+    stops.add('requests of MCP clients', () => watch.stop());
   }
   ready.now = true;
   return {
@@ -189,6 +211,6 @@ function whitelistServer({ env, logger, clock }: InstanceOptions): Tools {
 function directoryOf(config: Config, status: Directory['status']): Directory {
   // A bot of its own cannot know that the whitelist server, elsewhere, has only its own machine.
   const embedded = config.role === 'all' && config.hosts.length === 0;
-  const hosts = embedded ? [{ name: 'local', tier: 'local' }] : config.hosts;
+  const hosts = embedded ? [{ name: 'local', tier: 'local', tags: [] }] : config.hosts;
   return { commands: () => config.catalogue, hosts: () => hosts, status };
 }

@@ -24,7 +24,11 @@ export function openPolicy(
         .catch((err: unknown) => logger.error({ err, file, hash }, 'taking a policy could not be audited'));
     },
     onRefused(problems) {
-      logger.error({ file, problems: problems.map(problemLine) }, 'policy not taken, the old one is kept');
+      const lines = problems.map(problemLine);
+      logger.error({ file, problems: lines }, 'policy not taken, the old one is kept');
+      audit
+        .record({ kind: 'config.refused', data: { file, problems: lines.slice(0, 20) } })
+        .catch((err: unknown) => logger.error({ err, file }, 'refusing a policy could not be audited'));
     },
   });
 }

@@ -1,16 +1,21 @@
 /**
  * Composition root of the whitelist server: `opsagent mcp`, for our own worker and for any other MCP client.
  */
-import { openAuditLog } from '../backends/audit-log.ts';
+import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.ts';
 import type { Host } from '../core/command.ts';
 import type { Clock, Logger } from '../core/ports.ts';
 import { version } from '../core/version.ts';
 import { type Loopback, startLoopback } from '../whitelist/loopback.ts';
+import { gateLine } from '../whitelist/remote-gate/request.ts';
 import { createSshRunner } from '../whitelist/ssh/runner.ts';
+import { trustedKeys } from '../whitelist/ssh/trusted-keys.ts';
 import { startWhitelistServer } from '../whitelist/start.ts';
+import { guardByTailnet, tailnetKeysFrom } from '../whitelist/tailnet-guard.ts';
+import { recordConfig, startAudit } from './audit.ts';
 import { openPolicy } from './policy.ts';
 import { stopsInOrder } from './stops.ts';
+import { tailnetFact, tailnetOf } from './tailnet.ts';
 
 export interface WhitelistOptions {
   readonly config: Config;
@@ -27,31 +32,30 @@ export async function serveWhitelist(options: WhitelistOptions, signal: AbortSig
   const { config, clock, logger, redact } = options;
   const stops = stopsInOrder(logger);
   try {
-    const audit = await openAuditLog({ dir: `${config.dataDir}/audit`, writer: 'whitelist', clock, redact });
-    stops.add('audit log', () => audit.close());
-    await audit.record({ kind: 'process.started', data: { version, pid: process.pid } });
-    stops.add('audit line', () => audit.record({ kind: 'process.stopped', data: { pid: process.pid } }));
+    const audit = await startAudit({ config, writer: 'whitelist', clock, logger, redact }, stops);
 
     const hosts = config.hosts.length > 0 ? config.hosts : [await ownMachine(config, stops.add)];
-    await audit.record({
-      kind: 'config.loaded',
-      data: {
-        commands: config.catalogue.length,
-        hosts: hosts.map((h) => h.name),
-        policy: config.policySource.hash,
-      },
-    });
-    const runner = createSshRunner({
+    await recordConfig(audit, config, hosts);
+    const tailnet = tailnetOf(config, clock);
+    const tailnetKeys = tailnetKeysFrom(tailnet);
+    const ssh = createSshRunner({
       clock,
       logger,
       ...(options.sshAgent ? { agent: options.sshAgent } : {}),
+      inventory: hosts,
+      tailnetKeys,
+      gateLine,
     });
+    const runner = guardByTailnet(ssh, { tailnet, hosts, clock, logger });
     stops.add('ssh', () => runner.close());
     const server = await startWhitelistServer({
       catalogue: config.catalogue,
       policy: openPolicy(config, { audit, clock, logger }).now,
       hosts,
+      fanOut: config.limits.fanOut,
+      hostFacts: tailnetFact(tailnet, clock),
       runner,
+      trustedKeys: (host) => trustedKeys(host, (path) => readFile(path), tailnetKeys),
       dataDir: config.dataDir,
       audit,
       redact,

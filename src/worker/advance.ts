@@ -2,11 +2,14 @@
  * The one worker function: brings a run as far as it can go and returns. A pause is this returning; a resume is
  * another call. It may be called late, twice or after a crash at any point, and does the right thing each time.
  */
+import { reminderDue } from '../core/approval.ts';
+import { type Conversation, conversationKey } from '../core/conversation.ts';
 import { OpsError, problemOf, problemText } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
-import { type AgentTurn, hasEnded, pendingApprovals, type Run } from '../core/run.ts';
-import { claim, expireApprovals, markTold, release, takeUpJoined } from '../core/run-changes.ts';
+import { type AgentTurn, hasEnded, nextForPeople, pendingApprovals, type Run } from '../core/run.ts';
+import { claim, expireApprovals, markTold, release, remind, takeUpJoined } from '../core/run-changes.ts';
 import { isCallable } from '../core/tool-call.ts';
+import type { CardView } from '../core/view.ts';
 import { callTools } from './calls.ts';
 import { fail, finish } from './finish.ts';
 import type { WorkerParts } from './parts.ts';
@@ -36,7 +39,7 @@ export function createAdvancer(parts: WorkerParts): Advancer {
     const log = logger.child({ runId: id });
     const adapter = parts.adapters.get(run.conversation.platform);
     const save = (change: (r: Run) => Run) => store.update(id, change);
-    const presenter = new Presenter({ adapter, clock, logger: log, save }, run);
+    const presenter = new Presenter({ adapter, clock, logger: log, save, onCard }, run);
     if (hasEnded(run)) return run.told ? undefined : tell(run, presenter);
 
     const session = new Session({ store, clock, logger: log, owner }, run, presenter);
@@ -52,6 +55,12 @@ export function createAdvancer(parts: WorkerParts): Advancer {
       session.close();
       sessions.delete(id);
     }
+  }
+
+  function onCard(card: CardView, to: Conversation, message: string): Promise<void> {
+    const { runId, approvalId, digest } = card;
+    const data = { approval: approvalId, digest, in: conversationKey(to), message };
+    return parts.audit.record({ kind: 'approval.posted', runId, data });
   }
 
   /** Somebody else works on it: look again when their lease would have run out. */
@@ -118,6 +127,10 @@ async function next(parts: WorkerParts, session: Session): Promise<'again' | 'en
     await session.apply((r) => expireApprovals(r, now));
     return 'again';
   }
+  if (pendingApprovals(run).some((a) => (reminderDue(a) ?? Number.POSITIVE_INFINITY) <= now)) {
+    await session.apply((r) => remind(r, now));
+    return 'again';
+  }
 
   const last = run.turns.at(-1);
   const calls = last?.kind === 'agent' ? last.calls : [];
@@ -147,8 +160,8 @@ async function waitForPeople(parts: WorkerParts, session: Session): Promise<'wai
       : undefined,
   );
   if (!waiting) return 'again';
-  const expiry = Math.min(...pendingApprovals(waiting).map((a) => a.expiresAt));
-  await queue.advance(waiting.id, { name: `expiry-${expiry}`, afterMs: expiry - clock.now() + 50 });
+  const next = nextForPeople(pendingApprovals(waiting));
+  await queue.advance(waiting.id, { name: `people-${next}`, afterMs: next - clock.now() + 50 });
   return 'waiting';
 }
 

@@ -8,6 +8,7 @@ import type { Budget } from '../core/policy.ts';
 import type { ModelCall } from '../core/ports.ts';
 import { allCalls, pendingApprovals, type Run } from '../core/run.ts';
 import { settleCall } from '../core/run-changes.ts';
+import type { ToolCall } from '../core/tool-call.ts';
 
 /** Why the run may take no further turn; undefined while it may. */
 export function budgetSpent(run: Run, budget: Budget, now: number): Problem | undefined {
@@ -48,9 +49,10 @@ export function withinCalls(
 /** Refuses what the model has just proposed and the budget does not hold: further hosts, the same once more. */
 export function refuseOverBudget(run: Run, budget: Budget): Run {
   const hosts = new Set<string>();
+  const asked = new Set<string>();
   const times = new Map<string, number>();
   return allCalls(run).reduce((changed, call) => {
-    const host = typeof call.args.host === 'string' ? call.args.host : '';
+    const named = typeof call.args.host === 'string' ? call.args.host.split(',').map((n) => n.trim()) : [''];
     const key = sameKey(call.tool, call.args);
     const refuse = (reason: string) =>
       call.state.kind === 'proposed'
@@ -59,13 +61,25 @@ export function refuseOverBudget(run: Run, budget: Budget): Run {
     times.set(key, (times.get(key) ?? 0) + 1);
     if ((times.get(key) ?? 0) > budget.repeats)
       return refuse(`${repeatWords} ${budget.repeats} times in this run; use what it answered, or stop.`);
-    if (!hosts.has(host) && hosts.size >= budget.hosts)
+    const further = named.filter((name) => !hosts.has(name) && !asked.has(name));
+    const single = further.filter((name) => !isGroup(name));
+    if (further.length > 0 && hosts.size + Math.max(single.length, 1) > budget.hosts)
       return refuse(
-        `This run is on ${budget.hosts} hosts already, which is its budget; ${host} is one more.`,
+        `This run is on ${hosts.size} hosts already, of the ${budget.hosts} of its budget; ${further.join(', ')} would be more.`,
       );
-    hosts.add(host);
+    for (const name of named) (isGroup(name) ? asked : hosts).add(name);
+    for (const name of hostsIn(call)) hosts.add(name);
     return changed;
   }, run);
+}
+
+/** Whose hosts only the whitelist server knows; it counts them before they run, here they count once they have. */
+function isGroup(name: string): boolean {
+  return name === 'all' || name.startsWith('@');
+}
+
+function hostsIn({ state }: ToolCall): readonly string[] {
+  return state.kind === 'done' ? state.result.ran.flatMap((r) => [r.host, ...(r.sameOn ?? [])]) : [];
 }
 
 const repeatWords = 'Exactly this was asked for';

@@ -2,11 +2,12 @@
  * The tool calls of one turn: those that need nobody's word together, approved ones one by one. `started` is saved
  * before anything is called; a call found `started` is made again under its id, which attaches and never repeats.
  */
-import type { Grant } from '../core/approval.ts';
+import type { ApprovalRequest, Grant } from '../core/approval.ts';
 import type { ToolOutcome } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { askApproval, settleCall, startCalls } from '../core/run-changes.ts';
 import type { CallResult, ToolCall } from '../core/tool-call.ts';
+import { defaultPatienceMs, watchCall } from './background.ts';
 import { mayOpen, tooManyOpen } from './budget.ts';
 import type { WorkerParts } from './parts.ts';
 import type { Session } from './session.ts';
@@ -15,6 +16,8 @@ import type { Session } from './session.ts';
 const retryWaitsMs = [250, 1_000, 2_000, 5_000, 10_000];
 /** All results of a run together, so that the run stays small: characters. */
 const resultBudget = 150_000;
+/** A run with its questions, in bytes: its store takes a megabyte, and how they end is still to come. */
+const runBudget = 768 * 1024;
 
 export async function callTools(
   parts: WorkerParts,
@@ -54,7 +57,9 @@ async function start(
 async function makeCall(parts: WorkerParts, session: Session, call: ToolCall, budget: number): Promise<void> {
   const { clock } = parts;
   const began = clock.now();
-  const outcome = await reach(parts, session, call, budget);
+  const since = call.state.kind === 'started' ? call.state.at : began;
+  const watch = watchCall(session, { id: call.id, since }, clock, parts.patienceMs ?? defaultPatienceMs);
+  const outcome = await reach(parts, session, call, { budget, progress: watch.progress }).finally(watch.end);
   const ms = clock.now() - began;
   switch (outcome.kind) {
     case 'result':
@@ -63,15 +68,14 @@ async function makeCall(parts: WorkerParts, session: Session, call: ToolCall, bu
       );
       return;
     case 'approval':
-      await session.apply((r) =>
-        mayOpen(r, parts.budget())
+      await session.apply((r) => {
+        const reason = mayOpen(r, parts.budget())
+          ? noRoomFor(r, outcome.request)
+          : tooManyOpen(parts.budget());
+        return reason === undefined
           ? askApproval(r, outcome.request, agentReason(r, call))
-          : settleCall(r, call.id, {
-              kind: 'refused',
-              by: 'policy',
-              reason: tooManyOpen(parts.budget()),
-            }),
-      );
+          : settleCall(r, call.id, { kind: 'refused', by: 'policy', reason });
+      });
       return;
     case 'refused':
       await session.apply((r) =>
@@ -94,7 +98,7 @@ async function reach(
   parts: WorkerParts,
   session: Session,
   call: ToolCall,
-  budget: number,
+  { budget, progress }: { readonly budget: number; readonly progress: (message: string) => void },
 ): Promise<ToolOutcome> {
   const { signal } = session.stopping;
   const grant = grantOf(call);
@@ -107,7 +111,7 @@ async function reach(
     ...(grant ? { grant } : {}),
   };
   for (let attempt = 0; ; attempt++) {
-    const outcome = await parts.tools.call(request, signal);
+    const outcome = await parts.tools.call(request, signal, progress);
     const wait = retryWaitsMs[attempt];
     if (outcome.kind !== 'unavailable' || wait === undefined || signal.aborted) return outcome;
     parts.logger.warn(
@@ -123,8 +127,9 @@ function grantOf(call: ToolCall): Grant | undefined {
   return approval?.verdict === 'approved' ? { sealed: approval.sealed, votes: approval.votes } : undefined;
 }
 
+/** Only `execute_command` changes anything, and it does so without an approval too, where a window covers it. */
 function gaveUp(call: ToolCall, message: string): ToolCall['state'] {
-  if (call.approval) return { kind: 'lost', reason: message };
+  if (call.approval || call.tool === 'execute_command') return { kind: 'lost', reason: message };
   return { kind: 'done', ms: 0, result: { text: message, isError: true, ran: [] } };
 }
 
@@ -134,6 +139,13 @@ function agentReason(run: Run, call: ToolCall): string | undefined {
   if (typeof reason === 'string' && reason.trim()) return reason.trim().slice(0, 500);
   const turn = run.turns.find((t) => t.kind === 'agent' && t.calls.some((c) => c.id === call.id));
   return turn?.kind === 'agent' && turn.text ? turn.text.slice(0, 500) : undefined;
+}
+
+/** Several questions about many hosts each do not fit into one run. */
+function noRoomFor(run: Run, request: ApprovalRequest): string | undefined {
+  const bytes = Buffer.byteLength(JSON.stringify(run)) + Buffer.byteLength(JSON.stringify(request));
+  if (bytes <= runBudget) return undefined;
+  return 'Too many hosts for one approval beside the others of this run; ask in a new thread. Nothing has run.';
 }
 
 /** Characters that results may still have in this run; the whitelist server fits each to its share. */
@@ -149,7 +161,7 @@ function withinBudget(run: Run, result: CallResult): CallResult {
   return {
     ...result,
     text: result.text.slice(0, left) + note,
-    ran: result.ran.map((r) => ({ ...r, output: r.output.slice(0, 500) })),
+    ran: result.ran.map(({ differs: _, ...r }) => ({ ...r, output: r.output.slice(0, 500) })),
   };
 }
 

@@ -25,6 +25,8 @@ export interface WorkerParts {
   readonly logger: Logger;
   /** As policy.yaml has it at this moment. */
   readonly budget: () => Budget;
+  /** How long a call runs before the thread is told how it is coming along, in ms. */
+  readonly patienceMs?: number;
   /** Names this worker process in leases. */
   readonly name: string;
 }

@@ -6,7 +6,7 @@ import type { Conversation } from '../core/conversation.ts';
 import type { ChatAdapter, Clock, Logger } from '../core/ports.ts';
 import type { Run } from '../core/run.ts';
 import { notePost } from '../core/run-changes.ts';
-import { type Drawing, draw } from '../core/view.ts';
+import { type CardView, type Drawing, draw, type Live } from '../core/view.ts';
 
 export interface PresenterParts {
   readonly adapter: ChatAdapter | undefined;
@@ -14,10 +14,12 @@ export interface PresenterParts {
   readonly logger: Logger;
   /** Saves what is known about posts, whoever owns the run now. */
   readonly save: (change: (run: Run) => Run) => Promise<Run | undefined>;
+  /** Hears of every card that people now see, and under which message. */
+  readonly onCard: (card: CardView, to: Conversation, ref: string) => Promise<void>;
 }
 
 export class Presenter {
-  private wanted: { run: Run; streaming: string } | undefined;
+  private wanted: { run: Run; live: Live } | undefined;
   private readonly shown = new Map<string, string>();
   private readonly editedAt = new Map<string, number>();
   private readonly refs = new Map<string, string>();
@@ -36,8 +38,8 @@ export class Presenter {
   }
 
   /** Wants the thread to look like this, soon. Never throws. */
-  show(run: Run, streaming = ''): void {
-    this.wanted = { run, streaming };
+  show(run: Run, live: Live = {}): void {
+    this.wanted = { run, live: { ...live, ...(live.notes ? { notes: new Map(live.notes) } : {}) } };
     this.pump(false);
   }
 
@@ -89,9 +91,15 @@ export class Presenter {
   private next(): Drawing | undefined {
     // Of a platform that is not served here (switched off since) nothing can be shown, and nothing waits to be.
     if (!this.wanted || !this.parts.adapter) return undefined;
-    return draw(this.wanted.run, this.wanted.streaming).find(
+    return draw(this.withPosts(this.wanted.run), this.wanted.live).find(
       ({ key, view }) => this.shown.get(key) !== JSON.stringify(view),
     );
+  }
+
+  /** What was posted while this state of the run was on its way stands in the thread as well, and is kept true. */
+  private withPosts(run: Run): Run {
+    const posted = [...this.announced].filter((key) => run.posts.every((p) => p.key !== key));
+    return posted.length === 0 ? run : { ...run, posts: [...run.posts, ...posted.map((key) => ({ key }))] };
   }
 
   private async put(adapter: ChatAdapter, to: Conversation, { key, view }: Drawing): Promise<void> {
@@ -101,7 +109,10 @@ export class Presenter {
     if (!maybePosted) await this.parts.save((run) => notePost(run, { key }));
     this.announced.add(key);
     const posted = await adapter.post(to, key, view, maybePosted);
-    this.refs.set(key, posted);
+    // On record before it is known as posted: a worker that dies in between posts and records again, which is one
+    // line too many and never one too few.
+    if (view.kind === 'card') await this.parts.onCard(view, to, posted);
     await this.parts.save((run) => notePost(run, { key, ref: posted }));
+    this.refs.set(key, posted);
   }
 }

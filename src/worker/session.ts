@@ -3,7 +3,7 @@
  * lease is noticed at once (nudge) or at the next renewal.
  */
 import { setMaxListeners } from 'node:events';
-import type { RunId } from '../core/ids.ts';
+import type { CallId, RunId } from '../core/ids.ts';
 import type { Clock, Logger, RunStore } from '../core/ports.ts';
 import { hasEnded, type Run } from '../core/run.ts';
 import { claim, owns } from '../core/run-changes.ts';
@@ -32,6 +32,7 @@ export class Session {
   readonly stopping = new AbortController();
   private current: Run;
   private lost = false;
+  private readonly notes = new Map<CallId, string>();
   private readonly renewal: NodeJS.Timeout;
   private readonly parts: SessionParts;
   private readonly presenter: Presenter;
@@ -76,7 +77,17 @@ export class Session {
   }
 
   stream(text: string): void {
-    this.presenter.show(this.current, text);
+    this.presenter.show(this.current, { streaming: text });
+  }
+
+  /** Shows how a call under way is coming along; undefined takes that back. Nothing of it is stored. */
+  note(id: CallId, text: string | undefined): void {
+    if (text === undefined) {
+      this.notes.delete(id);
+      return;
+    }
+    this.notes.set(id, text);
+    this.presenter.show(this.current, { notes: this.notes });
   }
 
   /** Ends the hold. The run itself was released or ended by a change before. */
@@ -87,7 +98,7 @@ export class Session {
   private observe(run: Run): void {
     this.current = run;
     if (run.stop && !this.stopping.signal.aborted) this.stopping.abort();
-    this.presenter.show(run);
+    this.presenter.show(run, { notes: this.notes });
   }
 
   private async renew(): Promise<void> {

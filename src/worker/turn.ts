@@ -27,6 +27,12 @@ export async function modelTurn(parts: WorkerParts, session: Session): Promise<'
     (soFar) => session.stream(soFar),
     session.stopping.signal,
   );
+  if (answer.kind === 'turn')
+    await parts.audit.record({
+      kind: 'model.called',
+      runId: run.id,
+      data: { model: model.name, ...(answer.requestId ? { request: answer.requestId } : {}) },
+    });
   switch (answer.kind) {
     case 'aborted':
       await session.refresh();
@@ -58,6 +64,7 @@ export async function directTurn(parts: WorkerParts, session: Session): Promise<
     command_name: direct.command,
     parameters: direct.params,
     ...(direct.host ? { host: direct.host } : {}),
+    ...(direct.reason ? { reason: direct.reason } : {}),
   };
   await session.apply((r) =>
     agentSpoke(

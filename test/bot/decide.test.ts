@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { decideOn } from '../../src/bot/decide.ts';
+import { type Approval, approvalDigest, digestOfAll, shownDigest } from '../../src/core/approval.ts';
 import type { Decision, User } from '../../src/core/conversation.ts';
 import { approvalIdFor, callIdFor, runIdFor } from '../../src/core/ids.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import { allCalls, findApproval } from '../../src/core/run.ts';
-import { askStop, end } from '../../src/core/run-changes.ts';
+import { agentSpoke, askApproval, askStop, end } from '../../src/core/run-changes.ts';
 import { verifier } from '../../src/core/signed.ts';
+import { draw } from '../../src/core/view.ts';
 import { waitingRun } from '../fakes/approvals.ts';
 import { fixedClock } from '../fakes/fixed-clock.ts';
 import { memoryAudit } from '../fakes/memory-audit.ts';
@@ -37,6 +39,7 @@ async function setUp(over: Parameters<typeof waitingRun>[1] = {}) {
         eventId: `click-${by.id}`,
         approvalId: request.id,
         verdict,
+        digest: request.digest,
         user: by,
         groups: [],
         card: { conversation: run.conversation, message: 'card-1' },
@@ -54,7 +57,7 @@ async function setUp(over: Parameters<typeof waitingRun>[1] = {}) {
 
 describe('a decision', () => {
   it('by somebody who may is signed, audited, kept, and wakes the run', async () => {
-    const { decide, approval, now, audit, nudged, run } = await setUp();
+    const { decide, approval, now, audit, nudged, run, request } = await setUp();
 
     const decided = await decide(bob, 'approve');
 
@@ -63,7 +66,7 @@ describe('a decision', () => {
     expect(kept?.verdict).toBe('approved');
     expect(kept?.votes.every(verifier(testKeys.publicPem))).toBe(true);
     expect(kept?.votes[0]?.statement).toMatchObject({
-      digest: 'd'.repeat(64),
+      digest: request.digest,
       user: bob,
       verdict: 'approve',
     });
@@ -76,7 +79,14 @@ describe('a decision', () => {
     const { store, audit, clock, run, request, approval } = await setUp();
     const parts = { store, audit, clock, policy: () => teamPolicy, sign: testSign };
     const nudge = () => Promise.reject(new Error('the queue is away'));
-    const press = { eventId: 'click', approvalId: request.id, user: bob, groups: [], at: clock.now() };
+    const press = {
+      eventId: 'click',
+      approvalId: request.id,
+      digest: request.digest,
+      user: bob,
+      groups: [],
+      at: clock.now(),
+    };
 
     const decided = await decideOn({ ...parts, nudge }, { ...press, verdict: 'approve' });
 
@@ -144,6 +154,47 @@ describe('a decision', () => {
 
     expect([moved.kind, elsewhere.kind]).toEqual(['refused', 'refused']);
     expect((await approval())?.verdict).toBe('pending');
+  });
+
+  it('on a card whose post is announced counts before it is noted where it went', async () => {
+    const { decide, store, run, request } = await setUp();
+    await store.update(run.id, (r) => ({ ...r, posts: [{ key: request.id }] }));
+
+    expect(await decide(bob, 'approve')).toMatchObject({ kind: 'counted' });
+  });
+
+  it('on a card that is not announced yet is to be tried again in a moment', async () => {
+    const { decide, approval, store, run } = await setUp();
+    await store.update(run.id, (r) => ({ ...r, posts: [] }));
+
+    expect(await decide(bob, 'approve')).toMatchObject({
+      kind: 'refused',
+      text: expect.stringMatching(/again in a moment/),
+    });
+    expect((await approval())?.votes).toEqual([]);
+  });
+
+  it('on a run that was stopped comes too late, also where its questions are not closed yet', async () => {
+    const { decide, approval, store, clock, run } = await setUp();
+    await store.update(run.id, (r) => askStop(r, ann, clock.now()));
+
+    expect(await decide(bob, 'approve')).toEqual({
+      kind: 'late',
+      text: 'The run was stopped; nothing will run.',
+    });
+    expect((await approval())?.votes).toEqual([]);
+  });
+
+  it('on a run that is stopped while it is on its way comes too late', async () => {
+    const { decide, approval, store, audit, clock, run } = await setUp();
+    const { record } = audit;
+    audit.record = async (event) => {
+      await record(event);
+      await store.update(run.id, (r) => askStop(r, ann, clock.now()));
+    };
+
+    expect(await decide(bob, 'approve')).toMatchObject({ kind: 'late' });
+    expect((await approval())?.votes).toEqual([]);
   });
 
   it('on an approval that does not exist is refused', async () => {
@@ -219,7 +270,10 @@ describe('a decision', () => {
     const { decide, approval } = await setUp({ rule: two });
     const dan: User = { platform: 'discord', id: '77', name: 'dan' };
 
-    expect(await decide(bob, 'approve')).toEqual({ kind: 'counted', text: 'Counted: 1 of 2 approvals.' });
+    expect(await decide(bob, 'approve')).toEqual({
+      kind: 'counted',
+      text: 'Counted: 1 of 2 approvals; it still needs 1 more of oncall.',
+    });
     expect(await decide(bob, 'approve')).toMatchObject({ kind: 'late' });
     expect((await approval())?.verdict).toBe('pending');
 
@@ -228,5 +282,160 @@ describe('a decision', () => {
       text: 'Approved.',
     });
     expect((await approval())?.verdict).toBe('approved');
+  });
+});
+
+describe('what was shown', () => {
+  it.each([
+    ['no digest', ''],
+    ['too little of one', 'abc'],
+    ['the digest of another card', 'f'.repeat(32)],
+  ])('decides: a press with %s changes nothing and is on record', async (_, digest) => {
+    const { decide, approval, audit } = await setUp();
+
+    expect(await decide(bob, 'approve', { digest })).toMatchObject({ kind: 'refused' });
+    expect((await approval())?.votes).toEqual([]);
+    expect(audit.events).toMatchObject([{ kind: 'approval.refused', data: { shown: digest } }]);
+  });
+
+  it.each<[string, (a: Approval) => Approval]>([
+    ['the line', (a) => ({ ...a, subject: { ...a.subject, line: 'uptime' } })],
+    [
+      'the host',
+      (a) => ({
+        ...a,
+        subject: { ...a.subject, targets: [{ host: 'x', address: '', login: '', hostKey: '' }] },
+      }),
+    ],
+    ['the risk', (a) => ({ ...a, subject: { ...a.subject, risk: 'change', description: 'harmless' } })],
+    ['who may approve', (a) => ({ ...a, rule: { ...a.rule, people: 7 } })],
+    ['the expiry', (a) => ({ ...a, expiresAt: a.expiresAt - 1 })],
+  ])('an altered record of %s is refused whatever was pressed', async (_, alter) => {
+    const { decide, approval, store, run, request } = await setUp();
+    await store.update(run.id, (r) => ({
+      ...r,
+      turns: r.turns.map((t) =>
+        t.kind === 'agent'
+          ? { ...t, calls: t.calls.map((c) => (c.approval ? { ...c, approval: alter(c.approval) } : c)) }
+          : t,
+      ),
+    }));
+    const altered = await approval();
+    if (!altered) throw new Error('no approval');
+
+    expect(await decide(bob, 'approve')).toMatchObject({
+      kind: 'refused',
+      text: expect.stringMatching(/altered/),
+    });
+    expect(await decide(bob, 'approve', { digest: shownDigest(altered) })).toMatchObject({ kind: 'refused' });
+    expect(altered.digest).toBe(request.digest);
+    expect((await approval())?.votes).toEqual([]);
+  });
+
+  it.each<[string, (a: Approval) => Approval]>([
+    ['its line', (a) => ({ ...a, subject: { ...a.subject, line: 'uptime' } })],
+    ['its digest', (a) => ({ ...a, digest: 'f'.repeat(64) })],
+  ])('a record that is altered in %s while a press is on its way is refused as altered', async (_, alter) => {
+    const { decide, approval, store, audit, run } = await setUp();
+    const { record } = audit;
+    audit.record = async (event) => {
+      await record(event);
+      if (event.kind !== 'approval.voted') return;
+      await store.update(run.id, (r) => ({
+        ...r,
+        turns: r.turns.map((t) =>
+          t.kind === 'agent'
+            ? { ...t, calls: t.calls.map((c) => (c.approval ? { ...c, approval: alter(c.approval) } : c)) }
+            : t,
+        ),
+      }));
+    };
+
+    expect(await decide(bob, 'approve')).toMatchObject({
+      kind: 'refused',
+      text: expect.stringMatching(/altered/),
+    });
+    expect((await approval())?.votes).toEqual([]);
+    expect(audit.events.at(-1)?.kind).toBe('approval.refused');
+  });
+
+  it('is drawn with the digest of what is drawn, not of what the record claims', async () => {
+    const { run, approval } = await setUp();
+    const honest = await approval();
+    if (!honest) throw new Error('no approval');
+    const lie = { ...honest, subject: { ...honest.subject, line: 'uptime' } };
+
+    expect(honest.digest.startsWith(shownDigest(honest))).toBe(true);
+    expect(honest.digest.startsWith(shownDigest(lie))).toBe(false);
+    expect(draw(run).flatMap((d) => (d.view.kind === 'card' ? [d.view.digest] : []))).toEqual([
+      shownDigest(honest),
+    ]);
+  });
+});
+
+describe('a window', () => {
+  it('goes into the signed vote', async () => {
+    const { decide, approval } = await setUp();
+
+    await decide(bob, 'approve', { windowMinutes: 15 });
+
+    expect((await approval())?.votes[0]?.statement.windowMinutes).toBe(15);
+  });
+
+  it('is refused for what is critical', async () => {
+    const critical = { ...waitingRun(ann).request.subject, risk: 'critical' } as const;
+    const { decide, approval } = await setUp({ subject: critical });
+
+    expect(await decide(bob, 'approve', { windowMinutes: 15 })).toMatchObject({ kind: 'refused' });
+    expect((await approval())?.votes).toEqual([]);
+  });
+
+  it('does not go with a denial', async () => {
+    const { decide, approval } = await setUp();
+
+    await decide(bob, 'deny', { windowMinutes: 15 });
+
+    expect((await approval())?.votes[0]?.statement.windowMinutes).toBeUndefined();
+  });
+});
+
+describe('all open requests of a run', () => {
+  async function two() {
+    const all = await setUp();
+    const { request, run, store } = all;
+    const callId = callIdFor(run.id, 1);
+    const second = { ...request, id: approvalIdFor(callId), callId };
+    const other = { ...second, digest: approvalDigest(second) };
+    const call = { modelId: 'm2', tool: 'execute_command', args: {} };
+    await store.update(run.id, (r) => askApproval(agentSpoke(r, { text: '', calls: [call] }, {}, 1), other));
+    const digest = digestOfAll([request, other]);
+    const verdicts = async () => allCalls(await all.now()).map((c) => c.approval?.verdict);
+    return { ...all, digest, verdicts };
+  }
+
+  it('are decided by one press, each by a vote of its own', async () => {
+    const { decide, digest, verdicts, audit } = await two();
+
+    expect(await decide(bob, 'approve', { scope: 'all', digest })).toMatchObject({ kind: 'counted' });
+
+    expect(await verdicts()).toEqual(['approved', 'approved']);
+    expect(audit.events.map((e) => e.kind)).toEqual(['approval.voted', 'approval.voted']);
+  });
+
+  it('are decided only as they were shown: one more since then, and nothing is', async () => {
+    const { decide, request, verdicts } = await two();
+
+    expect(await decide(bob, 'approve', { scope: 'all', digest: digestOfAll([request]) })).toMatchObject({
+      kind: 'refused',
+      text: expect.stringMatching(/not those/),
+    });
+    expect(await verdicts()).toEqual(['pending', 'pending']);
+  });
+
+  it('are not decided by somebody who may decide none of them', async () => {
+    const { decide, digest, verdicts } = await two();
+
+    expect(await decide(stranger, 'approve', { scope: 'all', digest })).toMatchObject({ kind: 'refused' });
+    expect(await verdicts()).toEqual(['pending', 'pending']);
   });
 });

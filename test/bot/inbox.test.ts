@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createInbox } from '../../src/bot/inbox.ts';
 import type { Conversation, Mention } from '../../src/core/conversation.ts';
+import { callIdFor, runIdFor } from '../../src/core/ids.ts';
 import type { Run } from '../../src/core/run.ts';
-import { claim, end } from '../../src/core/run-changes.ts';
-import { verifier } from '../../src/core/signed.ts';
+import { agentSpoke, claim, end, settleCall } from '../../src/core/run-changes.ts';
+import { type SignedOrder, verifier } from '../../src/core/signed.ts';
 import { fixedClock } from '../fakes/fixed-clock.ts';
 import { memoryAudit } from '../fakes/memory-audit.ts';
 import { createMemoryRunQueue } from '../fakes/memory-run-queue.ts';
@@ -20,6 +21,7 @@ function setUp(policy = teamPolicy) {
   const audit = memoryAudit();
   const advanced: string[] = [];
   const problems: string[] = [];
+  const orders: SignedOrder[] = [];
   void queue.consume(async (id) => {
     advanced.push(id);
   });
@@ -30,6 +32,10 @@ function setUp(policy = teamPolicy) {
     clock,
     policy: () => policy,
     sign: testSign,
+    order: async (order) => {
+      orders.push(order);
+      return { ok: true, text: `${order.statement.order} obeyed` };
+    },
     commands: () => [
       { name: 'disk_usage', category: 'disk', risk: 'read' },
       { name: 'restart_service', category: 'service', risk: 'change' },
@@ -54,7 +60,7 @@ function setUp(policy = teamPolicy) {
     return run;
   };
   const endIt = (run: Run) => store.update(run.id, (r) => end(r, { kind: 'finished' }, clock.now()));
-  return { clock, store, queue, audit, inbox, mention, advanced, only, endIt, problems };
+  return { clock, store, queue, audit, inbox, mention, advanced, only, endIt, problems, orders };
 }
 
 describe('a mention', () => {
@@ -262,5 +268,137 @@ describe('the Stop button', () => {
 
     const stopped = await inbox.stopped({ runId, user: bob, groups: [] });
     expect([stopped.kind, only().stop?.by.id]).toEqual(['answered', 'U_BOB']);
+  });
+});
+
+describe('an order in chat', () => {
+  it.each([
+    ['freeze', { order: 'freeze' }],
+    ['/Freeze: the database is being moved', { order: 'freeze', reason: 'the database is being moved' }],
+    ['unfreeze.', { order: 'unfreeze' }],
+    ['revoke', { order: 'revoke' }],
+  ])('"%s" is signed and handed to the whitelist server, which alone obeys', async (text, statement) => {
+    const { inbox, mention, orders, only: _, store } = setUp();
+
+    const received = await inbox.mentioned(mention({ text }));
+
+    expect(received).toMatchObject({ kind: 'answered', text: `${statement.order} obeyed` });
+    expect(orders).toMatchObject([{ statement: { kind: 'order', ...statement, user: ann } }]);
+    expect(orders.every(verifier(testKeys.publicPem))).toBe(true);
+    expect(store.all()).toEqual([]);
+  });
+
+  it.each(['freeze', 'unfreeze'])(
+    '"%s" is handed over for an admin who may ask for nothing there, "revoke" is not',
+    async (text) => {
+      const { inbox, mention, orders } = setUp({ ...teamPolicy, admins: ['slack:U_BOSS'] });
+      const user = { platform: 'slack', id: 'U_BOSS', name: 'boss' } as const;
+
+      expect(await inbox.mentioned(mention({ text, user }))).toMatchObject({ kind: 'answered' });
+      expect(await inbox.mentioned(mention({ text: 'revoke', user }))).toMatchObject({ kind: 'refused' });
+      expect(orders).toMatchObject([{ statement: { order: text, user } }]);
+    },
+  );
+
+  it('is handed over for nobody else who may ask for nothing there', async () => {
+    const { inbox, mention, orders } = setUp();
+
+    expect(await inbox.mentioned(mention({ text: 'freeze', user: stranger }))).toMatchObject({
+      kind: 'refused',
+    });
+    expect(orders).toEqual([]);
+  });
+
+  it('is only the bare word: "freeze the release branch" is a question', async () => {
+    const { inbox, mention, orders } = setUp();
+
+    await inbox.mentioned(mention({ text: 'freeze the release branch' }));
+
+    expect(orders).toEqual([]);
+  });
+});
+
+describe('undo', () => {
+  const ran = {
+    command: 'stop_service',
+    host: 'web-1',
+    line: 'systemctl stop nginx',
+    end: { kind: 'exited', code: 0 },
+    ms: 1,
+    output: '',
+    truncated: false,
+    undo: { command: 'start_service', params: { service_name: 'nginx' } },
+  } as const;
+
+  async function changed() {
+    const all = setUp();
+    await all.inbox.mentioned(all.mention());
+    const call = { modelId: 'm', tool: 'execute_command', args: {} };
+    const callId = callIdFor(all.only().id, 0);
+    const result = { text: '', isError: false, ran: [ran] };
+    await all.store.update(all.only().id, (r) =>
+      settleCall(agentSpoke(r, { text: '', calls: [call] }, {}, 1), callId, { kind: 'done', result, ms: 1 }),
+    );
+    await all.endIt(all.only());
+    const press = {
+      eventId: 'Ev-undo',
+      callId,
+      host: 'web-1',
+      user: ann,
+      groups: [],
+      conversation: c1,
+      at: 5_000,
+    };
+    return { ...all, press };
+  }
+
+  it('asks for the command that reverses it, with its values on its host, as a request of its own', async () => {
+    const { inbox, press, store } = await changed();
+
+    expect(await inbox.undone(press)).toMatchObject({ kind: 'accepted' });
+    expect(await inbox.undone(press)).toMatchObject({ kind: 'accepted' });
+
+    const [, undo, ...more] = store.all();
+    expect(more).toEqual([]);
+    expect(undo?.direct).toEqual({ ...ran.undo, host: 'web-1' });
+    expect(undo?.requests[0]?.statement.user).toEqual(ann);
+  });
+
+  it.each([
+    ['another host', { host: 'web-2' }],
+    ['another thread', { conversation: { ...c1, thread: '999' } }],
+    ['a call that is not there', { callId: callIdFor(runIdFor('slack', 'other'), 0) }],
+  ])('of %s is refused', async (_, over) => {
+    const { inbox, press } = await changed();
+
+    expect(await inbox.undone({ ...press, ...over })).toMatchObject({ kind: 'refused' });
+  });
+
+  it('is refused to somebody who may not ask here', async () => {
+    const { inbox, press } = await changed();
+
+    expect(await inbox.undone({ ...press, user: stranger })).toMatchObject({ kind: 'refused' });
+  });
+});
+
+describe('somebody whom the platform itself rules out', () => {
+  it('is kept on record with what they tried and what they were told; nothing else comes of it', async () => {
+    const { inbox, audit, store } = setUp();
+
+    await inbox.refused({
+      user: stranger,
+      conversation: c1,
+      what: 'decision',
+      why: 'Guests cannot use opsagent.',
+    });
+
+    expect(audit.events).toEqual([
+      {
+        kind: 'request.refused',
+        who: 'slack:U_STRANGER',
+        data: { in: 'slack/C1/100.1', what: 'decision', why: 'Guests cannot use opsagent.' },
+      },
+    ]);
+    expect(store.all()).toEqual([]);
   });
 });

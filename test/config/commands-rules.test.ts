@@ -258,7 +258,10 @@ describe('opsagent commands lint and render', () => {
       risk: 'read',
     });
     expect(shown.digest).toMatch(/^[0-9a-f]{64}$/);
-    expect(shown.sent).toMatch(/^\/usr\/bin\/env -i .* _L3Nydi9NeSBGaWxlcy\/DvA==$/);
+    expect(shown.sent).toMatch(/^\/usr\/bin\/env -i .* sh [A-Za-z0-9+/= ]+$/);
+    const words: string[] = shown.sent.split(' sh ').at(-1).split(' ');
+    const script = words.map((word) => Buffer.from(word, 'base64').toString('utf8')).join('');
+    expect(script).toMatch(/run \d+ 'du -sh -- "\$1"' '\/srv\/My Files\/ü'/);
     expect([good.code, bad.code]).toEqual([0, 2]);
     expect(bad.out).toContain('path begins with "-"');
   });

@@ -120,6 +120,12 @@ describe('the floor', () => {
     ['cp /srv/a {x}', '/etc/passwd', 'changes-users-or-keys'],
     ['dd if=/srv/a of={x}', '/dev/sda', 'writes-a-disk'],
     ['tee {x}', '/root/.bash_history', 'clears-history'],
+    ['systemctl restart -- {x}', 'reboot.target', 'stops-the-machine'],
+    ['sudo -n -- systemctl start {x}', 'systemd-poweroff.service', 'stops-the-machine'],
+    ['systemctl isolate {x}', 'rescue.target', 'stops-the-machine'],
+    ['systemctl restart -- {x}', 'nginx.service', undefined],
+    ['systemctl restart -- {x}', 'reboot-notifier.service', undefined],
+    ['systemctl status {x}', 'reboot.target', undefined],
   ])('is judged with the value: %s with %s', (source, value, expected) => {
     expect(rule(source, value)).toBe(expected);
   });

@@ -8,7 +8,9 @@ import { signedRequest, testRun } from '../fakes/requests.ts';
 
 const running = (run: Run) => claim(run, 'w', 1_000, 5_000) ?? run;
 const segments = (run: Run, streaming = '') =>
-  draw(run, streaming).flatMap((d) => (d.view.kind === 'segment' ? [d.view] : [])) as readonly SegmentView[];
+  draw(run, { streaming }).flatMap((d) =>
+    d.view.kind === 'segment' ? [d.view] : [],
+  ) as readonly SegmentView[];
 
 describe('a run is drawn', () => {
   it('as one segment with its question from the first moment', () => {

@@ -6,7 +6,7 @@ import { conversationKey } from '../../src/core/conversation.ts';
 import { OpsError } from '../../src/core/errors.ts';
 import type { RunId } from '../../src/core/ids.ts';
 import type { RunStore } from '../../src/core/ports.ts';
-import { dueAt, eventIds, type Run } from '../../src/core/run.ts';
+import { dueAt, eventIds, type Run, waitingSince } from '../../src/core/run.ts';
 
 export interface MemoryRunStore extends RunStore {
   /** All writes so far. */
@@ -85,6 +85,17 @@ export function createMemoryRunStore(shared = new Map<RunId, string>()): MemoryR
     async byEvent(platform, eventId) {
       alive();
       return all().find((r) => r.conversation.platform === platform && eventIds(r).includes(eventId))?.id;
+    },
+    async waiting(limit) {
+      alive();
+      return all()
+        .flatMap((run) => {
+          const since = waitingSince(run);
+          return since === undefined ? [] : [{ run, since }];
+        })
+        .sort((a, b) => a.since - b.since)
+        .slice(0, limit)
+        .map((r) => r.run);
     },
   };
 }

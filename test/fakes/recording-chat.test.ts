@@ -1,9 +1,9 @@
 /**
  * The chat fake keeps the promises that real adapters keep.
  */
-import type { Conversation, Mention, User } from '../../src/core/conversation.ts';
-import { isApprovalId } from '../../src/core/ids.ts';
+import type { Conversation, Decision, Mention, User } from '../../src/core/conversation.ts';
 import { type AdapterHarness, chatAdapterContract, recordingInbox } from '../contract/chat-adapter.ts';
+import { callId } from '../contract/views.ts';
 import { buttonsOn, plainText, recordingChat } from './recording-chat.ts';
 
 chatAdapterContract({
@@ -12,6 +12,8 @@ chatAdapterContract({
   cannot: {
     'text over the limit is cut at a line, with a visible note': 'it keeps everything, for tests to read',
     'control, bidi and invisible characters are shown escaped':
+      'it shows to tests only, exactly what it was given',
+    'what a host said before the question is marked as its words and cannot pass for ours':
       'it shows to tests only, exactly what it was given',
   },
 });
@@ -61,18 +63,44 @@ async function create(): Promise<AdapterHarness> {
     async echoOwn() {},
     async click(to, key, label, by) {
       const post = adapter.room.posts.find((p) => p.key === key && p.to.thread === to.thread);
-      if (!post || !buttonsOn(post.view).includes(label)) throw new Error(`no button ${label}`);
+      if (
+        !post ||
+        !buttonsOn(post.view).some((b) => b === label || (label === 'Approve all' && b.startsWith(label)))
+      )
+        throw new Error(`no button ${label}`);
       const who = { user: person(by), groups: [] };
       if (label === 'Stop') return deliver(adapter.stopRun({ ...who, runId: post.view.runId }, to));
-      if (!isApprovalId(key)) throw new Error(`${key} is no card`);
-      const verdict = label === 'Approve' ? 'approve' : 'deny';
+      if (label === 'Undo')
+        return deliver(
+          adapter.undo({ eventId: `e${++said}`, callId, host: 'web-1', ...who, conversation: to, at: said }),
+        );
+      if (post.view.kind !== 'card') throw new Error(`${key} is no card`);
+      const { approvalId, digest, all } = post.view;
+      const decision: Decision = {
+        eventId: `e${++said}`,
+        approvalId,
+        verdict: label === 'Deny' ? 'deny' : 'approve',
+        ...(label === 'Approve all' && all ? { digest: all.digest, scope: 'all' } : { digest }),
+        ...(label === 'Approve + 15 min' ? { windowMinutes: 15 } : {}),
+        ...(label === 'Approve + 60 min' ? { windowMinutes: 60 } : {}),
+        ...(label === 'Deny' ? { reason: 'not now' } : {}),
+        ...who,
+        card: { conversation: to, message: post.ref },
+        at: said,
+      };
+      await deliver(adapter.decide(decision));
+    },
+    async pressWithoutDigest(to, key, by) {
+      const post = adapter.room.posts.find((p) => p.key === key && p.to.thread === to.thread);
+      if (post?.view.kind !== 'card') throw new Error(`${key} is no card`);
+      const { approvalId } = post.view;
       const card = { conversation: to, message: post.ref };
-      const reason = verdict === 'deny' ? { reason: 'not now' } : {};
+      const who = { user: person(by), groups: [] };
       const decision = {
         eventId: `e${++said}`,
-        approvalId: key,
-        verdict,
-        ...reason,
+        approvalId,
+        verdict: 'approve',
+        digest: '',
         ...who,
         card,
         at: said,

@@ -2,10 +2,16 @@
  * A chat platform in memory: a ChatAdapter for flow tests that keeps every post, and lets tests speak and click as
  * people do. It passes the chat adapter contract; what a message says is its view as plain text.
  */
-import type { Conversation, Decision, Mention, StopRequest } from '../../src/core/conversation.ts';
+import type {
+  Conversation,
+  Decision,
+  Mention,
+  StopRequest,
+  UndoRequest,
+} from '../../src/core/conversation.ts';
 import { OpsError, problemOf, problemText } from '../../src/core/errors.ts';
-import type { ChatAdapter, Inbox } from '../../src/core/ports.ts';
-import type { View } from '../../src/core/view.ts';
+import type { ChatAdapter, Decided, Inbox, Received } from '../../src/core/ports.ts';
+import type { CallView, View } from '../../src/core/view.ts';
 
 /** One message as it stands; `edits` counts how often it was replaced. */
 interface RecordedPost {
@@ -37,6 +43,7 @@ export interface RecordingChat extends ChatAdapter {
   mention(mention: Mention): Promise<boolean>;
   decide(decision: Decision): Promise<boolean>;
   stopRun(stop: StopRequest, at: Conversation): Promise<boolean>;
+  undo(undo: UndoRequest): Promise<boolean>;
 }
 
 export function recordingChat(room: Room = { posts: [], replies: [] }): RecordingChat {
@@ -60,9 +67,9 @@ export function recordingChat(room: Room = { posts: [], replies: [] }): Recordin
     }
   }
 
-  function reply(to: Conversation, who: string, received: { kind: string; text?: string }): void {
-    if (received.text === undefined || received.kind === 'counted') return;
-    const open = received.kind === 'answered';
+  function reply(to: Conversation, who: string, received: Received | Decided): void {
+    if (!('text' in received) || received.kind === 'counted') return;
+    const open = received.kind === 'answered' && !received.privately;
     room.replies.push({ to, text: received.text, ...(open ? {} : { privateTo: who }) });
   }
 
@@ -102,6 +109,8 @@ export function recordingChat(room: Room = { posts: [], replies: [] }): Recordin
       return bring(at, d.user.id, async (i) => reply(at, d.user.id, await i.decided(d)));
     },
     stopRun: (s, at) => bring(at, s.user.id, async (i) => reply(at, s.user.id, await i.stopped(s))),
+    undo: (u) =>
+      bring(u.conversation, u.user.id, async (i) => reply(u.conversation, u.user.id, await i.undone(u))),
   };
   return chat;
 }
@@ -112,19 +121,39 @@ export function plainText(view: View): string {
     return view.parts
       .map((part) => {
         if (part.kind === 'text') return part.markdown;
-        return part.kind === 'call' ? `${part.call.title}: ${part.call.outcome}` : part.text;
+        return part.kind === 'call' ? callText(part.call) : part.text;
       })
       .join('\n');
   const { subject, verdict } = view;
+  const { targets, state = [] } = subject;
+  const window = view.windowMinutes ? `allowed for ${view.windowMinutes} min, until you say revoke` : '';
   return [
     `${verdict.slice(0, 1).toUpperCase()}${verdict.slice(1)} ${view.decidedBy?.name ?? ''}`,
-    `${subject.line} on ${subject.host} (${subject.address}) as ${subject.login}`,
+    `${subject.line} (${subject.risk}) on ${targets.length} hosts`,
+    ...targets.map((t) => `${t.host} (${t.address}) as ${t.login}, ${t.hostKey}`),
+    ...state.map((s) => `state now, as ${s.host} says, ${s.line}: ${s.text}`),
     `asked by ${view.requestedBy.name}: ${view.agentReason ?? ''}`,
-    `${view.digestPrefix} ${view.denyReason ?? ''} ${view.outcome ?? ''}`,
+    `approved by ${view.approvals.map((u) => u.name).join(', ')}, needs ${view.missing ?? 'nobody'}`,
+    `${view.digestPrefix}, show approval ${view.approvalId}`,
+    `${view.denyReason ?? ''} ${window} ${view.outcome ?? ''}`,
   ].join('\n');
 }
 
+function callText(call: CallView): string {
+  const after = call.ran.flatMap(({ host, probe, allowedBy }) => [
+    ...(allowedBy ? [`${host}: allowed by ${allowedBy}`] : []),
+    ...(probe?.before === probe?.after ? [] : [`${host} Before: ${probe?.before ?? 'not looked at'}`]),
+    ...(probe ? [`${host} After: ${probe.after}${probe.before === probe.after ? ' (unchanged)' : ''}`] : []),
+  ]);
+  return [`${call.title}: ${call.outcome}`, ...after].join('\n');
+}
+
 export function buttonsOn(view: View): readonly string[] {
-  if (view.kind === 'card') return view.verdict === 'pending' ? ['Approve', 'Deny'] : [];
-  return view.stoppable ? ['Stop'] : [];
+  if (view.kind === 'card') {
+    if (view.verdict !== 'pending') return [];
+    const windows = view.mayOpenWindow ? ['Approve + 15 min', 'Approve + 60 min'] : [];
+    return ['Approve', 'Deny', ...(view.all ? [`Approve all ${view.all.count}`] : []), ...windows];
+  }
+  const ran = view.parts.flatMap((p) => (p.kind === 'call' ? p.call.ran : []));
+  return [...(ran.some((r) => r.undo) ? ['Undo'] : []), ...(view.stoppable ? ['Stop'] : [])];
 }

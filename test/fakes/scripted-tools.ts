@@ -1,17 +1,20 @@
 /**
  * Tools without a server: answers as told, asks for an approval where told, runs an approved call once by its id.
  */
-import type { ApprovalRequest } from '../../src/core/approval.ts';
+import { type ApprovalRequest, approvalDigest } from '../../src/core/approval.ts';
 import type { CommandEnd, RanCommand } from '../../src/core/command.ts';
 import { approvalIdFor, type CallId, runIdOf } from '../../src/core/ids.ts';
 import { digestOf } from '../../src/core/json.ts';
 import type { ToolOutcome, ToolRequest, ToolSpec, Tools } from '../../src/core/ports.ts';
+import type { SignedOrder } from '../../src/core/signed.ts';
 import type { CallResult } from '../../src/core/tool-call.ts';
 
 export interface ScriptedTools extends Tools {
   /** Every call as it came, and those that ran. */
   readonly calls: ToolRequest[];
   readonly ran: ToolRequest[];
+  /** The orders that were handed over; all are obeyed. */
+  readonly orders: SignedOrder[];
   /** What a run leaves behind; by default one command that ends with exit 0. */
   answer: (request: ToolRequest) => CallResult | Promise<CallResult>;
   /** Which calls are put to people first; by default `execute_command`. */
@@ -94,6 +97,11 @@ export function scriptedTools(options: ScriptedToolsOptions = {}): ScriptedTools
       for (const id of spent.keys())
         spent.set(id, Promise.resolve({ kind: 'lost', reason: 'The server died while it ran.' }));
     },
+    orders: [],
+    async order(order) {
+      tools.orders.push(order);
+      return { ok: true, text: `${order.statement.order} obeyed` };
+    },
     async close() {
       death.fire();
     },
@@ -120,7 +128,7 @@ function ranOne(request: ToolRequest, end: CommandEnd): CallResult {
 }
 
 function question(request: ToolRequest, now: number, options: ScriptedToolsOptions): ApprovalRequest {
-  return {
+  const asked = {
     id: approvalIdFor(request.callId),
     callId: request.callId,
     runId: runIdOf(request.callId),
@@ -128,19 +136,16 @@ function question(request: ToolRequest, now: number, options: ScriptedToolsOptio
       command: request.tool,
       description: 'Changes something',
       line: request.tool,
-      host: 'local',
-      address: '127.0.0.1',
-      login: 'ops',
-      hostKey: 'SHA256:test',
+      targets: [{ host: 'local', address: '127.0.0.1', login: 'ops', hostKey: 'SHA256:test' }],
       risk: 'change',
     },
     rule: { name: 'changes', approvers: ['owner'], people: 1, requesterMay: true },
-    digest: digestOf([request.callId, request.tool, request.args]),
-    sealed: `sealed ${request.callId}`,
+    binding: digestOf([request.callId, request.tool, request.args]),
     askedAt: now,
     expiresAt: now + (options.waitMs ?? 600_000),
     ...options.approval?.(request),
-  };
+  } as const;
+  return { ...asked, digest: approvalDigest(asked), sealed: `sealed ${request.callId}` };
 }
 
 function trigger(): { readonly fired: Promise<'dead'>; fire(): void } {

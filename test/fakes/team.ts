@@ -2,6 +2,7 @@
  * Bot and worker over fakes, as the composition root puts them together over the real things.
  */
 import { createInbox } from '../../src/bot/inbox.ts';
+import type { ApprovalRequest } from '../../src/core/approval.ts';
 import type { Decision, Mention } from '../../src/core/conversation.ts';
 import type { RunId } from '../../src/core/ids.ts';
 import { type Budget, defaultBudget } from '../../src/core/policy.ts';
@@ -25,12 +26,14 @@ export interface World {
   readonly clock: FixedClock;
 }
 
-export function newWorld(): World {
+/** `approval` changes parts of each question to people. */
+export function newWorld(approval: (now: number) => Partial<ApprovalRequest> = () => ({})): World {
   const clock = fixedClock();
   const tools = scriptedTools({
     now: clock.now,
     approval: () => ({
       rule: { name: 'own-change-here', approvers: ['owner'], people: 1, requesterMay: true },
+      ...approval(clock.now()),
     }),
   });
   return { runs: new Map(), room: { posts: [], replies: [] }, tools, clock };
@@ -71,6 +74,7 @@ export function newTeam(
     sign: testSign,
     commands: () => [],
     hosts: () => [],
+    order: tools.order,
   });
   void queue.consume((id) => advancer.advance(id));
   void queue.onNudge((id) => advancer.nudged(id));
@@ -96,18 +100,20 @@ export function newTeam(
     advancer,
     ask: (text: string, over: Partial<Mention> = {}) => inbox.mentioned(mention(text, over)),
     /** Presses the button of the only card that is open. */
-    async decide(verdict: Decision['verdict'], reason?: string) {
+    async decide(verdict: Decision['verdict'], reason?: string, over: Partial<Decision> = {}) {
       const card = room.posts.find((p) => p.view.kind === 'card' && p.view.verdict === 'pending');
       if (card?.view.kind !== 'card') throw new Error('no open card');
       return inbox.decided({
         eventId: `click-${verdict}`,
         approvalId: card.view.approvalId,
         verdict,
+        digest: card.view.digest,
         ...(reason ? { reason } : {}),
         user: owner,
         groups: [],
         card: { conversation: thread, message: card.ref },
         at: clock.now(),
+        ...over,
       });
     },
     /** What a person reads in the thread, a post a line. */

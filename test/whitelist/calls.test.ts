@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ApprovalRequest } from '../../src/core/approval.ts';
 import { callIdFor } from '../../src/core/ids.ts';
-import { alice, askRestart, call, type Rig, restart, run, startRig, votedBy } from './fixture.ts';
+import { alice, askRestart, call, type Rig, restart, run, spec, startRig, votedBy } from './fixture.ts';
 
 let rig: Rig;
 let approval: ApprovalRequest;
@@ -104,5 +104,53 @@ describe('a connection that drops', () => {
 
     expect(await staying).toMatchObject({ kind: 'result', result: { isError: false } });
     expect(rig.runner.ran).toHaveLength(1);
+  });
+});
+
+describe('a long read, which its host keeps', () => {
+  const long = { command_name: 'long_read' };
+  const id = callIdFor(run, 9);
+  beforeEach(async () => {
+    rig.given.catalogue = [...rig.given.catalogue, spec('long_read', 'du -sh /', { timeoutSeconds: 120 })];
+    await rig.restart();
+  });
+
+  it('goes on when the connection drops, and who calls again gets its end', async () => {
+    const held = rig.runner.hold();
+    const first = rig.connect();
+    void call(rig, 'execute_command', long, { callId: id, tools: first }).catch(() => {});
+    await rig.runner.begun(1);
+
+    await first.close();
+    const again = call(rig, 'execute_command', long, { callId: id });
+    // Answered after the call before it on the same connection has come.
+    await rig.tools.list();
+    held.release();
+
+    expect(await again).toMatchObject({
+      kind: 'result',
+      result: { ran: [{ end: { kind: 'exited', code: 0 } }] },
+    });
+    expect(rig.runner.ran).toHaveLength(1);
+  });
+
+  it('is no reason for the server to stay', async () => {
+    rig.runner.hold();
+    const first = rig.connect();
+    void call(rig, 'execute_command', long, { callId: id, tools: first }).catch(() => {});
+    await rig.runner.begun(1);
+
+    await first.close();
+    await rig.server.idle();
+  });
+
+  it('is kept under an id of its call and what it is; a short one is not', async () => {
+    await call(rig, 'execute_command', long, { callId: id });
+    await call(rig, 'check_disk', {}, { callId: callIdFor(run, 10) });
+
+    expect(rig.runner.ran.map((r) => r.keepAs)).toEqual([
+      expect.stringMatching(`^${id}-[0-9a-f]{12}$`),
+      undefined,
+    ]);
   });
 });

@@ -52,15 +52,19 @@ describe('what changed between the question and the run', () => {
       () => ({ catalogue: respec('systemctl restart {service_name}', { timeoutSeconds: 99 }) }),
       /limits/,
     ],
-    ["the host's address", () => ({ hosts: [{ ...host, address: '10.0.0.9' }] }), /host's address changed/],
-    ["the host's port", () => ({ hosts: [{ ...host, port: 22 }] }), /host's port changed/],
+    [
+      "the host's address",
+      () => ({ hosts: [{ ...host, address: '10.0.0.9' }] }),
+      /the address of local changed/,
+    ],
+    ["the host's port", () => ({ hosts: [{ ...host, port: 22 }] }), /the port of local changed/],
     [
       "the host's key",
       () => ({ hosts: [{ ...host, hostKey: { kind: 'fingerprint' as const, sha256: 'SHA256:other' } }] }),
-      /host's key changed/,
+      /the host key of local changed/,
     ],
-    ['the login user', () => ({ hosts: [{ ...host, user: 'root' }] }), /login user changed/],
-    ["the host's PATH", () => ({ hosts: [{ ...host, path: '/tmp' }] }), /host's PATH changed/],
+    ['the login user', () => ({ hosts: [{ ...host, user: 'root' }] }), /the login user of local changed/],
+    ["the host's PATH", () => ({ hosts: [{ ...host, path: '/tmp' }] }), /the PATH of local changed/],
     [
       'the rule',
       () => ({ policy: { ...policy, approve: [{ ...policy.approve[0], name: 'stricter' } as never] } }),
@@ -79,8 +83,30 @@ describe('what changed between the question and the run', () => {
     await expectRefused(comeBack(votes), words);
     expect(rig.audit.events.at(-1)).toMatchObject({
       kind: 'approval.refused',
-      data: { approved: approval.digest, now: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      data: { digest: approval.digest, now: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
+  });
+
+  it('is named: a key that known_hosts no longer has, though nothing in the inventory changed', async () => {
+    const votes = [votedBy(alice, approval, rig.clock)];
+    rig.given.keys.set('local', ['SHA256:second']);
+
+    await expectRefused(comeBack(votes), /the host key of local changed/);
+  });
+
+  it('is named: a host whose key is not known any more', async () => {
+    const votes = [votedBy(alice, approval, rig.clock)];
+    rig.given.keys.clear();
+
+    await expectRefused(comeBack(votes), /host key of local is not known/);
+  });
+
+  it('is named: a jump host on the way', async () => {
+    const votes = [votedBy(alice, approval, rig.clock)];
+    rig.given.hosts = [{ ...host, jump: 'bastion' }];
+    await rig.restart();
+
+    await expectRefused(comeBack(votes), /the route of local changed/);
   });
 
   it('is named: the arguments', async () => {

@@ -101,6 +101,7 @@ describe('an approved change runs once', () => {
     expect(JSON.parse(readFileSync(spentFile(), 'utf8'))).toMatchObject({
       callId,
       owner: { pid: process.pid },
+      fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
   });
 

@@ -30,7 +30,7 @@ export { owner };
 
 /** Keeps what it ran; `answer` may be replaced, `hold` makes runs wait for `release` or their signal. */
 export interface RecordingRunner extends CommandRunner {
-  readonly ran: { command: RenderedCommand; host: Host }[];
+  readonly ran: { command: RenderedCommand; host: Host; keepAs: string | undefined }[];
   answer: (command: RenderedCommand) => CommandResult;
   hold(): { release(): void };
   /** Resolves when the n-th run has begun. */
@@ -61,8 +61,8 @@ function recordingRunner(): RecordingRunner {
       if (runner.ran.length >= n) return Promise.resolve();
       return new Promise((resolve) => watchers.push({ n, resolve }));
     },
-    async run(command, on, signal) {
-      runner.ran.push({ command, host: on });
+    async run(command, on, signal, _onOutput, keepAs) {
+      runner.ran.push({ command, host: on, keepAs });
       for (const w of watchers) if (runner.ran.length >= w.n) w.resolve();
       const aborted = new Promise<'aborted'>((resolve) => {
         if (signal.aborted) resolve('aborted');
@@ -71,6 +71,9 @@ function recordingRunner(): RecordingRunner {
       if ((await Promise.race([gate, aborted])) === 'aborted')
         return { end: { kind: 'cancelled', ended: true }, stdout: '', stderr: '', truncated: false, ms: 1 };
       return runner.answer(command);
+    },
+    async collect() {
+      return undefined;
     },
     async close() {},
   };
@@ -83,7 +86,13 @@ export interface Rig {
   readonly audit: MemoryAudit;
   readonly clock: FixedClock;
   /** What the server is built from; change it, then `restart`. */
-  readonly given: { catalogue: readonly CommandSpec[]; hosts: readonly Host[]; policy: Policy };
+  readonly given: {
+    catalogue: readonly CommandSpec[];
+    hosts: readonly Host[];
+    policy: Policy;
+    /** By host: the fingerprints that it may show now. */
+    readonly keys: Map<string, readonly string[]>;
+  };
   server: WhitelistServer;
   tools: Tools;
   /** A new server over the same data directory, with a client of its own; nothing in memory is kept. */
@@ -100,7 +109,12 @@ export async function startRig(redact: (text: string) => string = (text) => text
   const runner = recordingRunner();
   const audit = memoryAudit();
   const clock = fixedClock();
-  const given = { catalogue, hosts: [host] as readonly Host[], policy };
+  const given = {
+    catalogue,
+    hosts: [host] as readonly Host[],
+    policy,
+    keys: new Map<string, readonly string[]>([[host.name, ['SHA256:first']]]),
+  };
   const opened: Tools[] = [];
 
   const start = () =>
@@ -109,6 +123,12 @@ export async function startRig(redact: (text: string) => string = (text) => text
       hosts: given.hosts,
       policy: () => given.policy,
       runner,
+      trustedKeys: async (on) => {
+        const fingerprints = given.keys.get(on.name);
+        return fingerprints
+          ? { ok: true, fingerprints }
+          : { ok: false, problem: `The host key of ${on.name} is not known` };
+      },
       dataDir,
       audit,
       redact,

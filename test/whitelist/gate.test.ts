@@ -46,16 +46,14 @@ describe('the question to people', () => {
       runId: run,
       subject: {
         line: 'systemctl restart nginx',
-        host: 'local',
-        address: '127.0.0.1:2222',
-        login: 'ops',
-        hostKey: 'SHA256:first',
+        targets: [{ host: 'local', address: '127.0.0.1:2222', login: 'ops', hostKey: 'SHA256:first' }],
         risk: 'change',
       },
       rule: { name: 'changes', approvers: ['Alice', 'Bob'], people: 1, requesterMay: false },
       expiresAt: rig.clock.now() + 600_000,
     });
     expect(rig.audit.events).toMatchObject([
+      { kind: 'command.rendered', callId, data: { line: 'systemctl restart nginx', host: 'local' } },
       { kind: 'approval.asked', callId, who: 'console:owner', data: { digest: approval.digest } },
     ]);
     expect(rig.runner.ran).toHaveLength(0);
@@ -127,7 +125,8 @@ describe('an approved change', () => {
       result: { isError: false, ran: [{ command: 'restart_service', end: { kind: 'exited', code: 0 } }] },
     });
     expect(rig.runner.ran).toMatchObject([{ command: { args: ['nginx'] }, host: { name: 'local' } }]);
-    expect(rig.audit.events.slice(1)).toMatchObject([
+    expect(rig.audit.events.slice(2)).toMatchObject([
+      { kind: 'command.rendered', data: { digest: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       {
         kind: 'command.started',
         data: { approvers: ['console:alice'], rule: 'changes', args: ['nginx'], hostKey: 'SHA256:first' },

@@ -124,7 +124,7 @@ describe('a client over HTTP', () => {
       const disk = await client.callTool({ name: 'check_disk', arguments: {} });
       const change = await client.callTool({ name: 'execute_command', arguments: restart });
 
-      expect(tools).toHaveLength(12);
+      expect(tools).toHaveLength(13);
       expect(textOf(disk)).toContain('output of disk_usage');
       expect(change.structuredContent).toMatchObject({ approval_required: true, how: /opsagent run/ });
       expect(rig.runner.ran).toHaveLength(1);
@@ -142,7 +142,13 @@ describe('a client over HTTP', () => {
 
     expect(yes.isError).toBe(false);
     expect(textOf(no)).toContain('mcp:desk');
-    expect(rig.audit.events.map((e) => e.who)).toEqual(['mcp:ci', 'mcp:ci', 'mcp:desk']);
+    expect(rig.audit.events.map((e) => [e.who, e.kind])).toEqual([
+      ['mcp:ci', 'command.rendered'],
+      ['mcp:ci', 'command.started'],
+      ['mcp:ci', 'command.ended'],
+      ['mcp:desk', 'command.rendered'],
+      ['mcp:desk', 'call.refused'],
+    ]);
   });
 
   it('cannot take over the session of another, and its own goes on', async () => {
@@ -154,7 +160,7 @@ describe('a client over HTTP', () => {
     expect(
       await post(stolen, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }),
     ).toBe(403);
-    expect((await client.listTools()).tools).toHaveLength(12);
+    expect((await client.listTools()).tools).toHaveLength(13);
   });
 
   it('hears nothing of what another does, and cannot read its outputs', async () => {

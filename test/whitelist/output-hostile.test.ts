@@ -96,7 +96,7 @@ describe('an obedient model with a hostile host', () => {
       // What the card says comes from the catalogue; the model's words stand apart, as such.
       expect(view).toMatchObject({
         verdict: 'pending',
-        subject: { command: 'reboot', line: 'reboot', host: 'local' },
+        subject: { command: 'reboot', line: 'reboot', targets: [{ host: 'local' }] },
       });
       expect(view.subject.risk).toBe('critical');
       expect(view.agentReason).toBe('routine disk check, harmless');

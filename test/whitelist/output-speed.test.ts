@@ -25,6 +25,8 @@ it('rendering, gate and cleaning of a 64 KiB output take milliseconds', async ()
     .slice(0, 65_536);
   const result = { end: { kind: 'exited', code: 0 }, stdout, stderr: '', truncated: false, ms: 1 } as const;
   const caller = { kind: 'unsigned', askers: [{ account: 'mcp', groups: [] }], owner: 'test' } as const;
+  const windows = { find: async () => undefined };
+  const gate = { policy, verify: undefined, sealer, windows, freeze: { frozen: false }, now: 0 };
   const times: number[] = [];
 
   for (let i = 0; i < rounds; i++) {
@@ -32,7 +34,7 @@ it('rendering, gate and cleaning of a 64 KiB output take milliseconds', async ()
     const rendered = render(spec, { service_name: 'nginx' }, host);
     if (!rendered.ok) throw new Error('not rendered');
     const { command } = rendered;
-    const judged = judge({ policy, verify: undefined, sealer, now: 0 }, { caller, spec, host, command });
+    const judged = await judge(gate, { caller, spec, on: [{ host, command }], keys: new Map() });
     const clean = await cleanOutput(result, { redact, visible });
     fenceOutput(foldOutput(clean, 12_000).text, { host: host.name, command: spec.name });
     times.push(performance.now() - begun);

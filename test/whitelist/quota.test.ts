@@ -82,6 +82,20 @@ describe('a quota', () => {
     expect(await check(1, { tools: first })).toMatchObject({ kind: 'refused' });
   });
 
+  it('lets exactly so many through two processes at once', async () => {
+    set({ quotas: [quota({ perDay: 3 })], budget: { ...defaultBudget, repeats: 100 } });
+    const first = rig.connect();
+    await rig.restart();
+
+    const all = await kinds(
+      Array.from({ length: 12 }, (_, i) => check(i, { tools: i % 2 === 0 ? first : rig.tools })),
+    );
+
+    expect(all.filter((k) => k === 'result')).toHaveLength(3);
+    expect(rig.runner.ran).toHaveLength(3);
+    expect(readdirSync(rig.dataDir)).not.toContain('quota.lock');
+  });
+
   it('counts a call that comes again after a restart once', async () => {
     set({ quotas: [quota({ perDay: 1 })] });
     await check(0);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../src/core/command.ts';
-import { changedParts, render, specHash } from '../../src/whitelist/render.ts';
+import { bindingOf, changedParts, specHash } from '../../src/whitelist/binding.ts';
+import { render } from '../../src/whitelist/render.ts';
 import { host, spec, unitParam } from './fixture.ts';
 
 const restart = spec('restart_service', 'systemctl restart {service_name}', {
@@ -40,18 +41,21 @@ describe('rendering', () => {
   });
 
   it.each<[string, Partial<Host>]>([
-    ["the host's address", { address: '10.0.0.1' }],
-    ["the host's port", { port: 1 }],
-    ['the login user', { user: 'root' }],
-    ["the host's key", { hostKey: { kind: 'known-hosts', file: '/k' } }],
-    ["the host's PATH", { path: '/opt' }],
-    ['the host', { name: 'other' }],
+    ['the address of local', { address: '10.0.0.1' }],
+    ['the port of local', { port: 1 }],
+    ['the login user of local', { user: 'root' }],
+    ['the host key of local', { hostKey: { kind: 'known-hosts', file: '/k' } }],
+    ['the PATH of local', { path: '/opt' }],
+    ['the route of local', { jump: 'bastion' }],
+    ['the gate setting of local', { gate: true }],
+    ['the hosts', { name: 'other' }],
   ])('binds %s, and names it when it changed', (words, over) => {
     const before = rendered({ service_name: 'a' });
     const after = rendered({ service_name: 'a' }, { ...host, ...over });
 
     expect(after.digest).not.toBe(before.digest);
-    expect(changedParts(before.bound, after.bound)).toEqual([words]);
+    const keys = new Map([['local', ['SHA256:first']]]);
+    expect(changedParts(bindingOf([before], keys), bindingOf([after], keys))).toEqual([words]);
   });
 
   it('binds neither the file of our own key nor its passphrase', () => {

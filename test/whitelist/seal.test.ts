@@ -11,7 +11,7 @@ import { thread } from '../fakes/requests.ts';
 const runId = runIdFor('console', 'e');
 const callId = callIdFor(runId, 0);
 const state: SealedState = {
-  version: 1,
+  version: 2,
   approvalId: approvalIdFor(callId),
   callId,
   runId,

@@ -45,6 +45,7 @@ describe('the tool list', () => {
       'list_commands',
       'list_hosts',
       'explain',
+      'get_result',
       'read_output',
     ]);
     for (const tool of tools) {
@@ -101,7 +102,10 @@ describe('a client without a signed request', () => {
       expect(result.structuredContent).toMatchObject({ approval_required: true, command, host: 'local' });
       expect(textOf(result)).toContain(`opsagent run ${command} --host local`);
       expect(rig.runner.ran).toHaveLength(0);
-      expect(rig.audit.events).toMatchObject([{ kind: 'call.refused', who: 'mcp', data: { command } }]);
+      expect(rig.audit.events).toMatchObject([
+        { kind: 'command.rendered', who: 'mcp', data: { command } },
+        { kind: 'call.refused', who: 'mcp', data: { command } },
+      ]);
     },
   );
 
@@ -147,7 +151,7 @@ describe('a client without a signed request', () => {
   it.each([
     [{ command_name: 'rm' }, 'command_name: there is no "rm" here'],
     [{ command_name: 'service_restart' }, 'there is no "service_restart" here; there is'],
-    [{ command_name: 'reboot', host: 'web-9' }, 'host: there is no "web-9" here; there is local.'],
+    [{ command_name: 'reboot', host: 'web-9' }, 'host: There is no host "web-9"; there is local.'],
     [{}, 'command_name: a name is missing'],
   ])('is told of an unknown name in a sentence: %j', async (args, told) => {
     const client = await stranger();

@@ -19,7 +19,7 @@ describe('spent once', () => {
     const other = await openSpentStore<string>(dir);
 
     const won = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => (i % 2 ? store : other).claim(callId, {})),
+      Array.from({ length: 40 }, (_, i) => (i % 2 ? store : other).claim(callId, { fingerprint: 'f' })),
     );
 
     expect(won.filter(Boolean)).toHaveLength(1);
@@ -28,14 +28,14 @@ describe('spent once', () => {
 
   it('stays claimed over a restart, and can be taken back only before anything ran', async () => {
     expect(await store.state(callId)).toBe('unspent');
-    await store.claim(callId, { digest: 'd' });
+    await store.claim(callId, { fingerprint: 'f', digest: 'd' });
 
     const again = await openSpentStore<string>(dir);
-    expect(await again.claim(callId, {})).toBe(false);
+    expect(await again.claim(callId, { fingerprint: 'f' })).toBe(false);
     expect(await again.state(callId)).toBe('running-here');
 
     await again.release(callId);
-    expect(await again.claim(callId, {})).toBe(true);
+    expect(await again.claim(callId, { fingerprint: 'f' })).toBe(true);
   });
 
   it('is over when its process is gone or its record is cut short', async () => {
@@ -69,7 +69,7 @@ describe('pruning', () => {
     put('spent', 'cut', '{"at":1');
     put('results', 'old.json', JSON.stringify({ at: 1 }));
     put('results', 'new.json', JSON.stringify({ at: 100 }));
-    await store.claim(callIdFor(runIdFor('console', 'e9'), 0), { at: 1 });
+    await store.claim(callIdFor(runIdFor('console', 'e9'), 0), { fingerprint: 'f', at: 1 });
 
     await store.prune(50);
 

@@ -2,12 +2,15 @@
  * The budget of a run against an obedient model: one that asks for whatever it was told to, without end.
  */
 import { describe, expect, it } from 'vitest';
+import { callIdFor } from '../../src/core/ids.ts';
 import { defaultBudget } from '../../src/core/policy.ts';
 import { allCalls, pendingApprovals } from '../../src/core/run.ts';
-import { budgetSpent } from '../../src/worker/budget.ts';
+import { agentSpoke, settleCall } from '../../src/core/run-changes.ts';
+import { budgetSpent, refuseOverBudget } from '../../src/worker/budget.ts';
 import { waitingRun } from '../fakes/approvals.ts';
 import { createMemoryRunStore } from '../fakes/memory-run-store.ts';
 import { ann } from '../fakes/policy.ts';
+import { testRun } from '../fakes/requests.ts';
 import { call, type ScriptedFunction, scriptedModel } from '../fakes/scripted-model.ts';
 import { newTeam, newWorld } from '../fakes/team.ts';
 
@@ -68,6 +71,47 @@ describe('an obedient model', () => {
     expect(world.tools.ran.map((r) => r.args.host)).toEqual(['web-0', 'web-1']);
     expect(allCalls(run).filter((c) => c.state.kind === 'refused')).toHaveLength(4);
     expect(run.state.kind).toBe('finished');
+  });
+
+  it('that asks groups is held to the hosts that they turned out to have', async () => {
+    const ran = (n: number) => ({
+      command: 'disk_usage',
+      host: 'web-0',
+      line: 'df',
+      end: { kind: 'exited', code: 0 } as const,
+      ms: 1,
+      output: '',
+      truncated: false,
+      sameOn: Array.from({ length: n - 1 }, (_, i) => `web-${i + 1}`),
+    });
+    const base = testRun('e1');
+    const first = agentSpoke(
+      base,
+      { text: '', calls: [{ modelId: 'a', tool: 'check_disk', args: { host: '@web' } }] },
+      {},
+      1,
+    );
+    const done = (n: number) =>
+      settleCall(first, callIdFor(base.id, 0), {
+        kind: 'done',
+        ms: 1,
+        result: { text: '', isError: false, ran: [ran(n)] },
+      });
+    const next = (n: number, host: string) => {
+      const calls = [{ modelId: 'b', tool: 'check_memory', args: { host } }];
+      const run = refuseOverBudget(agentSpoke(done(n), { text: '', calls }, {}, 2), {
+        ...defaultBudget,
+        hosts: 50,
+      });
+      return allCalls(run)[1]?.state;
+    };
+
+    expect(next(49, 'db-1')).toEqual({ kind: 'proposed' });
+    expect(next(50, 'web-7')).toEqual({ kind: 'proposed' });
+    expect(next(50, '@web')).toEqual({ kind: 'proposed' });
+    expect(next(50, 'db-1')).toMatchObject({ kind: 'refused', reason: expect.stringContaining('50 hosts') });
+    expect(next(49, 'db-1,db-2')).toMatchObject({ kind: 'refused' });
+    expect(next(50, '@db')).toMatchObject({ kind: 'refused' });
   });
 
   it('that repeats exactly the same is stopped, whatever reasons it gives', async () => {

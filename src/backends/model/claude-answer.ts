@@ -14,6 +14,7 @@ export interface Spoken {
   readonly calls: readonly ModelCall[];
   readonly raw?: Json;
   readonly note?: string;
+  readonly requestId?: string;
 }
 
 /** Collects what the stream's finished message no longer tells: the text as it grows and the calls' JSON as sent. */

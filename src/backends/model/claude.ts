@@ -115,8 +115,11 @@ async function askOnce(
     // Also where an error shows that came while events were still being read.
     const message = await stream.finalMessage();
     const content = [...before, ...message.content];
-    if (message.stop_reason !== 'pause_turn')
-      return spokenBy(content, message, reading.text, reading.unreadable(message.content), options.maxTokens);
+    if (message.stop_reason !== 'pause_turn') {
+      const unreadable = reading.unreadable(message.content);
+      const spoken = spokenBy(content, message, reading.text, unreadable, options.maxTokens);
+      return stream.request_id ? { ...spoken, requestId: stream.request_id } : spoken;
+    }
     before = content;
     textBefore = reading.text;
   }

@@ -17,6 +17,8 @@ export interface Catalogue {
   readonly tools: ReadonlySet<string>;
   readonly commands: readonly Command[];
   readonly hosts: readonly string[];
+  /** `all` and the tags, where there is more than one host. */
+  readonly groups: readonly string[];
   /** Tools that do not choose a host by themselves. */
   readonly needHost: ReadonlySet<string>;
 }
@@ -29,7 +31,8 @@ export function catalogueOf(tools: readonly ToolSpec[]): Catalogue {
   return {
     tools: new Set(tools.map((t) => t.name)),
     commands: run ? choices(run.inputSchema, 'command_name').map((c) => commandOf(c, run.description)) : [],
-    hosts: [...new Set(schemas.flatMap((s) => choices(s, 'host')))],
+    hosts: [...new Set(schemas.flatMap((s) => choices(s, 'host')))].filter((name) => !isGroup(name)),
+    groups: [...new Set(schemas.flatMap((s) => choices(s, 'host')))].filter(isGroup),
     needHost: new Set(needHost.map((t) => t.name)),
   };
 }
@@ -46,7 +49,12 @@ function commandOf(name: string, listing: string): Command {
 }
 
 function choices(schema: JsonObject, property: string): readonly string[] {
-  return strings(objectAt(objectAt(schema, 'properties'), property).enum);
+  const { enum: names, examples } = objectAt(objectAt(schema, 'properties'), property);
+  return strings(names ?? examples);
+}
+
+function isGroup(name: string): boolean {
+  return name === 'all' || name.startsWith('@');
 }
 
 function strings(value: unknown): readonly string[] {
@@ -88,7 +96,7 @@ export function wordsOf(said: string, known: Catalogue): Words {
     ]),
   );
   const everywhere = allHosts.test(text);
-  const hosts = everywhere ? known.hosts.slice(0, 10) : known.hosts.filter((host) => names(text, host));
+  const hosts = everywhere ? everyHost(known) : named(text, known);
   const unknownHost = hosts.length === 0 ? strangerIn(text, known) : undefined;
   const bare = hosts
     .reduce((rest, host) => rest.replaceAll(host.toLowerCase(), ' '), said.replace(pair, ' ').toLowerCase())
@@ -104,6 +112,20 @@ export function wordsOf(said: string, known: Catalogue): Words {
     ...(path ? { path } : {}),
     ...(unknownHost ? { unknownHost } : {}),
   };
+}
+
+/** One call for all of them, where groups are known. */
+function everyHost({ hosts, groups }: Catalogue): readonly string[] {
+  return groups.includes('all') ? ['all'] : hosts.slice(0, 10);
+}
+
+/** Groups as they are written, `@web` or `@web&eu`, else the hosts that are named. */
+function named(text: string, { hosts, groups }: Catalogue): readonly string[] {
+  const said = (text.match(/(?<=^|\s)@[a-z0-9._-]+(?:&@?[a-z0-9._-]+)*/g) ?? []).map((g) =>
+    g.replace(/[.]+$/, ''),
+  );
+  const known = said.filter((group) => groups.includes(group.split('&')[0] ?? ''));
+  return known.length > 0 ? known : hosts.filter((host) => names(text, host));
 }
 
 /** A host named like an ordinary word (`local`, `web`) is only meant after "on", "of" and their like. */

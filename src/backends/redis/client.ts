@@ -56,6 +56,7 @@ export async function reaching<T>(operation: () => Promise<T>): Promise<T> {
     return await operation();
   } catch (error) {
     if (error instanceof OpsError || error instanceof TypeError) throw error;
+    if (error instanceof Error && error.name === 'ReplyError') throw refusedBy(error);
     throw new OpsError(
       'store-unavailable',
       'The run store (Redis) cannot be reached, so nothing was kept.',
@@ -63,6 +64,29 @@ export async function reaching<T>(operation: () => Promise<T>): Promise<T> {
       { cause: error },
     );
   }
+}
+
+/** Somebody made a list, say, under a key where we keep a hash. */
+export function isOtherKind(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && error.message.includes('WRONGTYPE');
+}
+
+/** Redis is there and says no: what it says is what helps. It names no secret, and no value of a key. */
+function refusedBy(error: Error): OpsError {
+  if (isOtherKind(error))
+    return new OpsError(
+      'store-unavailable',
+      'Redis holds something of another kind under a key of opsagent, so nothing was kept.',
+      `Somebody else writes to this Redis: remove what is not ours among its ${keyPrefix}* keys, and shut them out.`,
+      { cause: error },
+    );
+  const said = withoutCredentials(error.message).slice(0, 200);
+  return new OpsError(
+    'store-unavailable',
+    `The run store (Redis) refused, so nothing was kept: ${said}`,
+    'Put that right; `opsagent doctor` tells whether Redis is up.',
+    { cause: error },
+  );
 }
 
 /** For people: the address without its password. */

@@ -8,6 +8,7 @@ import type { RunId } from '../../core/ids.ts';
 import { isRunId } from '../../core/ids.ts';
 import type { Logger, RunQueue } from '../../core/ports.ts';
 import { connectPatiently, keyPrefix, type RedisAddress, reaching } from './client.ts';
+import type { OnIgnored } from './run-store.ts';
 
 const queueName = 'advance';
 const prefix = `${keyPrefix}bull`;
@@ -19,7 +20,12 @@ export interface RedisRunQueue extends RunQueue {
   close(): Promise<void>;
 }
 
-export function createRedisRunQueue(address: RedisAddress, publisher: Redis, logger: Logger): RedisRunQueue {
+export function createRedisRunQueue(
+  address: RedisAddress,
+  publisher: Redis,
+  logger: Logger,
+  onIgnored: OnIgnored = () => {},
+): RedisRunQueue {
   const connections: Redis[] = [];
   const open = () => {
     const connection = connectPatiently(address, logger);
@@ -52,8 +58,12 @@ export function createRedisRunQueue(address: RedisAddress, publisher: Redis, log
       const worker = new Worker<{ run: string }>(
         queueName,
         async (job) => {
-          const { run } = job.data;
-          if (!isRunId(run)) return logger.error({}, 'queue entry ignored: not a run');
+          // Whoever writes Redis can put anything there.
+          const run: unknown = (job.data as { run?: unknown } | null | undefined)?.run;
+          if (typeof run !== 'string' || !isRunId(run)) {
+            logger.error({}, 'queue entry ignored: not a run');
+            return onIgnored({ why: 'a queue entry that names no run' });
+          }
           try {
             await handler(run);
           } catch (error) {

@@ -3,13 +3,13 @@
  * It gives no authority: rights hang on the signatures inside, which the whitelist server checks itself.
  */
 import { z } from 'zod';
-import type { Approval } from '../../core/approval.ts';
-import type { CommandEnd, RanCommand } from '../../core/command.ts';
+import type { Approval, ApprovalTarget, HostState } from '../../core/approval.ts';
+import type { CommandEnd, NotRun, RanCommand } from '../../core/command.ts';
 import type { Problem } from '../../core/errors.ts';
 import { isApprovalId, isCallId, isRunId } from '../../core/ids.ts';
 import type { AgentTurn, PersonTurn, Run } from '../../core/run.ts';
 import type { SignedRequest, SignedVote } from '../../core/signed.ts';
-import type { CallState, ToolCall } from '../../core/tool-call.ts';
+import type { CallResult, CallState, ToolCall } from '../../core/tool-call.ts';
 
 const text = z.string().max(200_000);
 const name = z.string().max(300);
@@ -18,7 +18,9 @@ const json = z.json();
 const args = z.record(name, json);
 
 const platform = z.enum(['slack', 'discord', 'console']);
-const user = z.strictObject({ platform, id: name, name });
+const user = z.strictObject({ platform: z.enum([...platform.options, 'mcp']), id: name, name });
+/** Whoever votes or stops is a person. */
+const person = z.strictObject({ platform, id: name, name });
 const conversation = z.strictObject({ platform, channel: name, thread: name });
 const runId = z.string().refine(isRunId);
 const callId = z.string().refine(isCallId);
@@ -44,13 +46,17 @@ const vote = z.strictObject({
     approvalId,
     digest: name,
     verdict: z.enum(['approve', 'deny']),
-    user,
+    user: person,
     groups: z.array(name).max(500),
     reason: text.optional(),
+    windowMinutes: z.union([z.literal(15), z.literal(60)]).optional(),
     at: time,
   }),
   signature: name,
 });
+
+const target = z.strictObject({ host: name, address: name, login: name, hostKey: text });
+const hostState = z.strictObject({ host: name, line: text, text });
 
 const approval = z.strictObject({
   id: approvalId,
@@ -60,24 +66,27 @@ const approval = z.strictObject({
     command: name,
     description: text,
     line: text,
-    host: name,
-    address: name,
-    login: name,
-    hostKey: name,
+    targets: z.array(target).min(1).max(500),
     risk: z.enum(['change', 'critical']),
+    state: z.array(hostState).max(100).optional(),
   }),
   rule: z.strictObject({
     name,
     approvers: z.array(name),
     people: z.number().int().positive(),
+    each: z.array(z.strictObject({ who: z.array(name), people: z.number().int().positive() })).optional(),
     requesterMay: z.boolean(),
   }),
+  binding: name,
   digest: name,
   sealed: text,
   askedAt: time,
   expiresAt: time,
+  remindAt: time.optional(),
   agentReason: text.optional(),
   votes: z.array(vote).max(100),
+  missing: text.optional(),
+  reminded: z.literal(true).optional(),
   verdict: z.enum(['pending', 'approved', 'denied', 'expired', 'withdrawn']),
   decidedAt: time.optional(),
 });
@@ -101,6 +110,21 @@ const ran = z.strictObject({
   truncated: z.boolean(),
   outputId: name.optional(),
   gap: z.strictObject({ lines: z.number().nonnegative(), characters: z.number().nonnegative() }).optional(),
+  sameOn: z.array(name).max(5_000).optional(),
+  differs: text.optional(),
+  probe: z.strictObject({ line: text, before: text.optional(), after: text }).optional(),
+  undo: z.strictObject({ command: name, params: z.record(name, text) }).optional(),
+  allowedBy: text.optional(),
+});
+
+const notRun = z.strictObject({ command: name, hosts: z.array(name).max(5_000), reason: text });
+
+const result = z.strictObject({
+  text,
+  isError: z.boolean(),
+  ran: z.array(ran).max(200),
+  summary: text.optional(),
+  notRun: z.array(notRun).max(200).optional(),
 });
 
 const callState = z.discriminatedUnion('kind', [
@@ -110,7 +134,7 @@ const callState = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), at: time, by: name }),
   z.strictObject({
     kind: z.literal('done'),
-    result: z.strictObject({ text, isError: z.boolean(), ran: z.array(ran).max(200) }),
+    result,
     ms: z.number().nonnegative(),
   }),
   z.strictObject({
@@ -146,7 +170,14 @@ const runSchema = z.strictObject({
   conversation,
   ownThread: z.boolean(),
   requests: z.array(request).min(1).max(500),
-  direct: z.strictObject({ command: name, params: z.record(name, text), host: name.optional() }).optional(),
+  direct: z
+    .strictObject({
+      command: name,
+      params: z.record(name, text),
+      host: text.optional(),
+      reason: text.optional(),
+    })
+    .optional(),
   createdAt: time,
   updatedAt: time,
   state: z.discriminatedUnion('kind', [
@@ -155,11 +186,11 @@ const runSchema = z.strictObject({
     z.strictObject({ kind: z.literal('waiting') }),
     z.strictObject({ kind: z.literal('finished') }),
     z.strictObject({ kind: z.literal('failed'), problem }),
-    z.strictObject({ kind: z.literal('cancelled'), by: user }),
+    z.strictObject({ kind: z.literal('cancelled'), by: person }),
   ]),
   turns: z.array(z.discriminatedUnion('kind', [personTurn, agentTurn])).max(1_000),
   joined: z.array(personTurn).max(500),
-  stop: z.strictObject({ by: user, at: time }).optional(),
+  stop: z.strictObject({ by: person, at: time }).optional(),
   posts: z.array(z.strictObject({ key: name, ref: name.optional() })).max(500),
   told: z.boolean(),
   usage: z.strictObject({
@@ -184,8 +215,12 @@ type Missing =
   | Forgotten<SignedVote['statement'], typeof vote.shape.statement>
   | Forgotten<Approval, typeof approval>
   | Forgotten<Approval['subject'], typeof approval.shape.subject>
+  | Forgotten<ApprovalTarget, typeof target>
+  | Forgotten<HostState, typeof hostState>
   | Forgotten<Approval['rule'], typeof approval.shape.rule>
   | Forgotten<RanCommand, typeof ran>
+  | Forgotten<CallResult, typeof result>
+  | Forgotten<NotRun, typeof notRun>
   | Forgotten<CommandEnd, typeof end>
   | Forgotten<CallState, typeof callState>
   | Forgotten<ToolCall, typeof call>
