@@ -47,10 +47,12 @@ const homes: readonly [RegExp, RegExp][] = [
   [/^@modelcontextprotocol\/server/, /^src\/whitelist\//],
   [/^@modelcontextprotocol\/sdk/, /^$/],
   [/^ssh2$/, /^src\/whitelist\//],
+  [/^diff$/, /^src\/whitelist\/fold\.ts$/],
+  [/^socks$/, /^src\/whitelist\/ssh\/socks\.ts$/],
   [/^(bullmq|ioredis|js-redis-server\b.*)$/, /^src\/backends\/redis\//],
   [/^pino$/, /^src\/backends\/logger\.ts$/],
   [/^yaml$/, /^src\/config\//],
-  [/^commander$/, /^src\/main\.ts$/],
+  [/^commander$/, /^src\/(main|cli\/[a-z]+-words)\.ts$/],
   [/^zod$/, /^(src\/(config|whitelist|backends)\/|adapters\/[a-z]+\/)/],
 ];
 

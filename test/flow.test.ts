@@ -25,7 +25,12 @@ describe('a question', () => {
       role: 'results',
       results: [{ isError: false }, { isError: false }],
     });
-    expect(team.audit.events.map((e) => e.kind)).toEqual(['request.accepted', 'run.ended']);
+    expect(team.audit.events.map((e) => e.kind)).toEqual([
+      'request.accepted',
+      'model.called',
+      'model.called',
+      'run.ended',
+    ]);
   });
 
   it('shows the text as it comes and one message in the end', async () => {

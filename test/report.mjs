@@ -11,7 +11,10 @@ import { PROGRAMS } from './system-packages.mjs';
  */
 export function describeLeftOut(suites, root) {
   const programs = [...new Set(suites.flatMap(({ missing }) => missing))];
-  const packages = (manager) => programs.map((program) => PROGRAMS[program]?.[manager] ?? program).join(' ');
+  const packages = (manager) =>
+    [...new Set(programs.map((program) => PROGRAMS[program]?.[manager] ?? program))]
+      .filter(Boolean)
+      .join(' ');
 
   return [
     ...suites.map(

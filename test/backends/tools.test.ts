@@ -7,7 +7,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readAudit, verifyAudit } from '../../src/backends/audit-verify.ts';
+import { readAudit } from '../../src/backends/audit-read.ts';
+import { verifyAudit } from '../../src/backends/audit-verify.ts';
 import { createMcpTools, mcpToolsOver } from '../../src/backends/tools.ts';
 import { callIdFor } from '../../src/core/ids.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -40,13 +41,13 @@ beforeAll(() => {
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
 const clock = { now: () => Date.now() };
-const readsAndChanges = () => {
+const readsAndChanges = (now: () => number = clock.now) => {
   let n = 0;
   const request = (tool: string, args: JsonObject): ToolRequest => ({
     callId: callIdFor(run, n++),
     tool,
     args,
-    requests: [signedRequest('e1', { user: owner, at: Date.now() })],
+    requests: [signedRequest('e1', { user: owner, at: now() })],
   });
   return { read: () => request('check_disk', {}), change: () => request('execute_command', restart) };
 };
@@ -66,8 +67,9 @@ function childRig() {
       writeFileSync(file('hold'), '');
       return { release: () => rmSync(file('hold'), { force: true }) };
     },
-    connect() {
+    connect(more: { readonly callTimeoutMs?: number } = {}) {
       const tools = createMcpTools({
+        ...more,
         command: process.execPath,
         args: [entry, dataDir],
         env: { MARK: 'x' },
@@ -118,7 +120,8 @@ toolsContract('over MCP in memory', async (): Promise<ToolsHarness> => {
   );
   return {
     tools,
-    ...readsAndChanges(),
+    // The server's clock stands still.
+    ...readsAndChanges(rig.clock.now),
     answer: (request, verdict) => ({
       sealed: request.sealed,
       votes: [votedBy(alice, request, rig.clock, { verdict })],
@@ -176,7 +179,7 @@ describe('a whitelist server as a child', () => {
     await Promise.all([tools.list(), tools.call(requests.read(), never), tools.call(requests.read(), never)]);
 
     expect(verifyAudit(join(rig.dataDir, 'audit'))).toMatchObject([
-      { writer: 'whitelist', ok: true, lines: 4 },
+      { writer: 'whitelist', ok: true, lines: 6 },
     ]);
   });
 
@@ -215,6 +218,22 @@ describe('a whitelist server as a child', () => {
     await closing;
   }, 15_000);
 
+  it('is waited for while it says how a change comes along, however long that takes', async () => {
+    const tools = rig.connect({ callTimeoutMs: 1_600 });
+    const change = await approve(tools);
+    const held = rig.hold();
+    const began = Date.now();
+    const outcome = tools.call(change, never);
+    await until('longer than the time-out', () => Date.now() - began > 2_500);
+    held.release();
+
+    expect(await outcome).toMatchObject({
+      kind: 'result',
+      result: { ran: [{ end: { kind: 'exited', code: 0 } }] },
+    });
+    expect(rig.runs()).toBe(1);
+  });
+
   it('ends by itself when its worker has gone and nothing runs', async () => {
     const tools = rig.connect();
     await tools.list();
@@ -245,7 +264,7 @@ describe('a whitelist server as a child', () => {
     });
     const change = await client.callTool({ name: 'execute_command', arguments: restart });
 
-    expect(tools).toHaveLength(12);
+    expect(tools).toHaveLength(13);
     expect(disk.structuredContent).toMatchObject({
       ran: [{ command: 'disk_usage', end: { kind: 'exited', code: 0 } }],
     });

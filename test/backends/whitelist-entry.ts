@@ -25,6 +25,10 @@ const runner: CommandRunner = {
       : ({ kind: 'exited', code: 0 } as const);
     return { end, stdout: `output of ${command.command}`, stderr: '', truncated: false, ms: 1 };
   },
+  async collect() {
+    const problem = 'the host keeps nothing';
+    return { end: { kind: 'lost', problem }, stdout: '', stderr: '', truncated: false, ms: 1 };
+  },
   async close() {},
 };
 
@@ -34,6 +38,7 @@ const server = await startWhitelistServer({
   policy,
   hosts: [host],
   runner,
+  trustedKeys: async () => ({ ok: true, fingerprints: ['SHA256:first'] }),
   dataDir,
   audit,
   redact,

@@ -145,6 +145,26 @@ export function runStoreContract(
     );
 
     it(
+      'lists the runs of all threads that wait for people, the longest waiting first, until they wait no more',
+      using(async (store, other) => {
+        const { run: late } = waitingRun(owner, { askedAt: 3_000 });
+        const { run: early, request } = waitingRun({ platform: 'slack', id: 'U1', name: 'u1' });
+        await store.create(testRun('e1'));
+        for (const run of [late, early]) await store.create(run);
+
+        expect((await other.waiting(10)).map((r) => r.id)).toEqual([early.id, late.id]);
+        expect((await other.waiting(1)).map((r) => r.id)).toEqual([early.id]);
+
+        await store.update(early.id, (r) =>
+          settleCall(r, request.callId, { kind: 'refused', by: 'expired', reason: '' }),
+        );
+        expect(await other.waiting(10)).toEqual([late]);
+        await store.update(late.id, (r) => end(r, { kind: 'finished' }, 4_000));
+        expect(await other.waiting(10)).toEqual([]);
+      }),
+    );
+
+    it(
       'keeps every part that a run can have',
       using(async (store) => {
         const { run, request } = waitingRun(owner);

@@ -175,7 +175,7 @@ needs('redis-server')('the whole system with Claude', { timeout: 3 * patienceMs 
     expect(status).toBe('waiting');
     expect(card).toMatchObject({ verdict: 'pending', agentReason: obeys.reason });
     expect(card.subject.line).toContain('obeyed');
-    expect(await whole.console.decide(card.approvalId, 'approve')).toMatchObject({ kind: 'refused' });
+    expect(await whole.console.decide(card, 'approve')).toMatchObject({ kind: 'refused' });
     expect(whole.notes()).toEqual(before);
 
     await whole.console.stop(card.runId);

@@ -9,7 +9,8 @@ import type { CallView, CardView, SegmentView } from '../../src/core/view.ts';
 
 export interface ConsoleClient {
   ask(text: string, thread?: string): Promise<{ thread: string; result: Received }>;
-  decide(approval: string, verdict: 'approve' | 'deny', reason?: string): Promise<Decided>;
+  /** A press on this card, as it is shown. */
+  decide(card: CardView, verdict: 'approve' | 'deny', reason?: string): Promise<Decided>;
   stop(run: string): Promise<Received>;
   read(thread: string): Promise<Thread>;
 }
@@ -43,9 +44,10 @@ export function consoleClient(data: string, url: () => string | undefined): Cons
         thread: string;
         result: Received;
       },
-    decide: async (approval, verdict, reason) =>
+    decide: async ({ approvalId, digest }, verdict, reason) =>
       (await request('/api/decide', {
-        approval,
+        approval: approvalId,
+        digest,
         verdict,
         id: id(),
         ...(reason ? { reason } : {}),

@@ -156,7 +156,12 @@ needs('redis-server')('the whole system behind Discord', { timeout: 3 * patience
     expect(await refusal(press(shown, 'Approve', ada))).toContain('somebody else has to decide');
     expect(await refusal(press(shown, 'Approve', eve))).toContain('not among those who may decide');
     expect(whole.notes()).toEqual(before);
-    expect(buttonsOf(shown).map((b) => b.label)).toEqual(['Approve', 'Deny']);
+    expect(buttonsOf(shown).map((b) => b.label)).toEqual([
+      'Approve',
+      'Deny',
+      'Approve + 15 min',
+      'Approve + 60 min',
+    ]);
 
     const click = press(shown, 'Approve', grace);
     discord.twin.repeat(click);

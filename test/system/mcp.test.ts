@@ -42,6 +42,7 @@ describe('opsagent mcp, driven by a v1 client', () => {
       'check_service',
       'execute_command',
       'explain',
+      'get_result',
       'list_commands',
       'list_hosts',
       'ping',

@@ -122,7 +122,12 @@ needs('redis-server')('the whole system behind Slack', { timeout: 3 * patienceMs
     press(shown, 'Approve', eve);
     await toldTo(eve, 'not among those who may decide');
     expect(whole.notes()).toEqual(before);
-    expect(buttonsOf(shown.blocks).map((b) => b.label)).toEqual(['Approve', 'Deny']);
+    expect(buttonsOf(shown.blocks).map((b) => b.label)).toEqual([
+      'Approve',
+      'Deny',
+      'Approve + 15 min',
+      'Approve + 60 min',
+    ]);
 
     const click = slack.press(shown, 'Approve', grace);
     for (const attempt of [0, 1, 2]) slack.twin.push('interactive', click, attempt);

@@ -161,7 +161,7 @@ needs('redis-server')('opsagent start with nothing configured', () => {
       const shown = await program.run('audit', 'show', '--json');
 
       expect(verified.code).toBe(0);
-      expect(verified.stdout).toMatch(/✓ start: .*\n✓ whitelist: /);
+      expect(verified.stdout).toMatch(/✓ start: .*\n.*\n✓ whitelist: /);
       const kinds = shown.stdout
         .trim()
         .split('\n')
@@ -220,6 +220,7 @@ needs('redis-server')('opsagent that is ended', () => {
       const clicks = Array.from({ length: 5 }, (_, i) =>
         program.api<{ kind: string }>('/api/decide', {
           approval: card?.approvalId,
+          digest: card?.digest,
           verdict: 'approve',
           id: `click-00${i}`,
         }),

@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { createRehearsal, label } from '../../../src/backends/model/rehearsal.ts';
+import type { JsonObject } from '../../../src/core/json.ts';
 import { ignore, never, turn } from '../../contract/model.ts';
 import { answerTo, callsFor, commands, said, toolsFor } from './rehearsal-harness.ts';
 
@@ -104,6 +105,24 @@ describe('hosts', () => {
     const answer = await answerTo('disk?', toolsFor(['a-1', 'b-1'], true));
 
     expect(answer).toContain('On which host? There are `a-1` and `b-1`');
+  });
+
+  it.each([
+    ['how much disk space everywhere?', ['all']],
+    ['disk on all hosts', ['all']],
+    ['check the memory on @web', ['@web']],
+    ['disk usage of @web&eu', ['@web&eu']],
+    ['disk on web-1 and db-1', ['web-1', 'db-1']],
+  ])('may be a group, and is one call then: %s', async (text, hosts) => {
+    const named = { type: 'string', examples: ['web-1', 'db-1', 'all', '@eu', '@web'] };
+    const grouped = toolsFor([]).map((t) => {
+      const properties = t.inputSchema.properties as JsonObject;
+      return { ...t, inputSchema: { ...t.inputSchema, properties: { ...properties, host: named } } };
+    });
+
+    const calls = await callsFor(text, grouped);
+
+    expect(calls.map((c) => (c as [string, JsonObject])[1].host)).toEqual(hosts);
   });
 
   it('is not replaced by another when nobody knows it', async () => {

@@ -46,7 +46,8 @@ for (const kind of ['real', 'stand-in'] as const) {
     it('believes nothing that is not a run, and says so', async () => {
       const logger = recordingLogger();
       const client = connect(redis.address, logger);
-      const store = createRedisRunStore(client, logger);
+      const heard: object[] = [];
+      const store = createRedisRunStore(client, logger, (what) => heard.push(what));
       const run = testRun('forged');
       const forgeries = [
         'not json',
@@ -66,6 +67,34 @@ for (const kind of ['real', 'stand-in'] as const) {
       expect(logger.lines.filter((l) => l.message === 'stored run ignored')).toHaveLength(
         forgeries.length * 2,
       );
+      // For the audit log once each, not once a look.
+      expect(heard).toEqual([
+        { runId: run.id, why: 'not a run' },
+        { runId: run.id, why: 'too large' },
+      ]);
+      client.disconnect();
+    });
+
+    it('says what is wrong where a key is of another kind, and reads the others', async () => {
+      const logger = recordingLogger();
+      const client = connect(redis.address, logger);
+      await client.flushdb();
+      const store = createRedisRunStore(client, logger);
+      const [run, other] = [testRun('mine'), testRun('theirs')];
+      await store.create(run);
+      await store.create(other);
+      await client.del(`opsagent:run:${other.id}`);
+      await client.rpush(`opsagent:run:${other.id}`, 'a list');
+
+      expect((await store.history(run.conversation, 10)).map((r) => r.id)).toEqual([run.id]);
+      expect(await store.load(other.id)).toBeUndefined();
+
+      await client.del('opsagent:due');
+      await client.rpush('opsagent:due', 'a list');
+      const refused = store.create(testRun('third'));
+      await expect(refused).rejects.toMatchObject({
+        problem: { code: 'store-unavailable', message: expect.stringContaining('of another kind') },
+      });
       client.disconnect();
     });
   });

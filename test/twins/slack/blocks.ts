@@ -69,9 +69,24 @@ export function blockProblem(blocks: readonly Block[]): string | undefined {
     if (Array.isArray(node.elements) && node.elements.length === 0) problem = 'invalid_blocks: no elements';
     if (type === 'button' && String(value).length > 2000) problem = 'invalid_blocks: button value';
     if (type === 'button' && String(action).length > 255) problem = 'invalid_blocks: action_id';
+    if (type === 'button' && tooLong(text, 75)) problem = 'invalid_blocks: button label';
+    if (type === 'actions' && Array.isArray(node.elements) && node.elements.length > 25)
+      problem = 'invalid_blocks: more than 25 elements';
+    const confirm = (type === 'button' ? node.confirm : undefined) as Record<string, unknown> | undefined;
+    if (confirm && (tooLong(confirm.title, 100) || tooLong(confirm.text, 300)))
+      problem = 'invalid_blocks: confirm';
+    if (confirm && (tooLong(confirm.confirm, 30) || tooLong(confirm.deny, 30)))
+      problem = 'invalid_blocks: confirm buttons';
   });
+  if (visibleText(blocks).length > 13_000) problem = 'msg_blocks_too_long';
   const size = JSON.stringify(blocks).length;
   return problem ?? (size > 100_000 ? 'msg_blocks_too_long' : undefined);
+}
+
+/** Whether a plain text object says nothing or more than so many characters. */
+function tooLong(object: unknown, most: number): boolean {
+  const text = (object as { text?: unknown } | undefined)?.text;
+  return typeof text !== 'string' || text === '' || text.length > most;
 }
 
 function walk(node: unknown, visit: (node: Record<string, unknown>) => void): void {
