@@ -240,7 +240,9 @@ needs(
     await until(starts);
     const shell = Number(readFileSync(join(record, 'about'), 'utf8').split(' ')[3]);
     const group = Number(readFileSync(join(record, 'group'), 'utf8').split(' ')[0]);
-    for (const pid of pids(`^/bin/sh -c eval`).filter((pid) => sessionOf(pid) === sessionOf(shell))) {
+    const session = sessionOf(shell);
+    expect(session).toBeDefined();
+    for (const pid of pids(`^/bin/sh -c eval`).filter((pid) => sessionOf(pid) === session)) {
       process.kill(pid, 'SIGKILL');
     }
     process.kill(-group, 'SIGKILL');

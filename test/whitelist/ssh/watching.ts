@@ -31,7 +31,12 @@ export async function until<T>(get: () => T | undefined, ms = 20_000): Promise<T
   throw new Error(`did not happen within ${ms} ms`);
 }
 
-/** Session id of a process: each channel of sshd has its own. From the sixth field of its status. */
+/** Session id of a process: each channel of sshd has its own. Undefined for one that has just ended. */
 export function sessionOf(pid: number): string | undefined {
-  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[3];
+  try {
+    // The sixth field of its status.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[3];
+  } catch {
+    return undefined;
+  }
 }
