@@ -78,6 +78,11 @@ describe('the shipped catalogue', () => {
         const moved =
           COUNTS_US.has(command.name) || before.stdout !== after.stdout || before.stderr !== after.stderr;
         seen = [...seen, equals(before) || equals(after) ? 'same' : moved ? 'moved' : 'other'];
+        // What grows and shrinks with the processes of this very run is held by its exit code.
+        if (command.name === 'process_tree') {
+          expect([command.name, status]).toEqual([command.name, before.status]);
+          continue;
+        }
         expect([command.name, status, form(stdout)]).toEqual([
           command.name,
           before.status,
